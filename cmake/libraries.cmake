@@ -1,0 +1,23 @@
+# Outside libraries. Each is named by exactly one folder of framework/ (tests/boundaries holds that).
+find_package(OpenMP REQUIRED COMPONENTS CXX)            # compute/
+# compute/: oneDNN 2.6 (Debian 12) or 3.x. Not through its CMake file: Debian's also asks for an OpenCL that the CPU does not need.
+find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+add_library(onednn INTERFACE)
+target_include_directories(onednn SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+target_link_libraries(onednn INTERFACE ${DNNL_LIBRARY})
+find_package(HDF5 REQUIRED COMPONENTS C)                # log/
+find_package(yaml-cpp REQUIRED)                         # spec/      target: yaml-cpp
+find_package(Boost 1.74 REQUIRED COMPONENTS program_options)  # app/ (program_options), compare/ (math, headers only)
+find_package(nlohmann_json REQUIRED)                    # base/
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)        # base/
+find_package(ICU REQUIRED COMPONENTS uc)                # text/
+find_package(spdlog REQUIRED)                           # app/
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)  # compute/
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)  # base/
+add_library(random123 INTERFACE)
+target_include_directories(random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
+if(BUILD_TESTING)
+  find_package(GTest REQUIRED)                          # tests/
+endif()

@@ -1,0 +1,44 @@
+include(GNUInstallDirs)
+if(BUILD_TESTING)
+  include(GoogleTest)
+endif()
+
+# initlab_module(<folder> SOURCES a.cc ... [MODULES base ...] [LIBRARIES PRIVATE lib ...])
+# One folder of framework/ = one namespace = one target: initlab_<folder>, alias initlab::<folder>.
+# MODULES are folders of a lower level; LIBRARIES are outside libraries. A module without SOURCES is header-only.
+function(initlab_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;MODULES;LIBRARIES" ${ARGN})
+  list(TRANSFORM ARG_MODULES PREPEND initlab::)
+  if(ARG_SOURCES)
+    add_library(initlab_${name} STATIC ${ARG_SOURCES})
+    target_include_directories(initlab_${name} PUBLIC ${PROJECT_SOURCE_DIR}/framework)
+    target_link_libraries(initlab_${name} PUBLIC ${ARG_MODULES} PRIVATE ${ARG_LIBRARIES})
+  else()
+    add_library(initlab_${name} INTERFACE)
+    target_include_directories(initlab_${name} INTERFACE ${PROJECT_SOURCE_DIR}/framework)
+    target_link_libraries(initlab_${name} INTERFACE ${ARG_MODULES} ${ARG_LIBRARIES})
+  endif()
+  add_library(initlab::${name} ALIAS initlab_${name})
+endfunction()
+
+# initlab_test(<name> SOURCES a.cc ... MODULES base ... [LIBRARIES lib ...] [LABEL fast|long] [TIMEOUT seconds])
+# One GoogleTest program; every TEST becomes a ctest entry. Tests find files below tests/ through INITLAB_SOURCE_DIR,
+# and real data through the environment variable INITLAB_DATA (they skip visibly where it is absent).
+function(initlab_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;MODULES;LIBRARIES" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL fast)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  list(TRANSFORM ARG_MODULES PREPEND initlab::)
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_${name} PRIVATE ${ARG_MODULES} ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main)
+  target_compile_definitions(test_${name} PRIVATE INITLAB_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                                  INITLAB_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
+                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()

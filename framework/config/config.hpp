@@ -1,0 +1,263 @@
+// Plain structs: what a run is made of. Filled by spec/, read by everything above, changed by nobody after planning.
+// Paths are as written in the spec with variables replaced; nothing here opens a file.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/fields.hpp"
+
+namespace initlab::config {
+
+// The shape of a BERT (Devlin et al. 2018) and what its mathematics needs to know. Resolved: no field is open.
+struct ModelConfig {
+  std::int64_t layers = 0;
+  std::int64_t hidden = 0;
+  std::int64_t heads = 0;
+  std::int64_t intermediate = 0;
+  std::int64_t vocabulary = 0;  // rows of the word embedding
+  std::int64_t max_positions = 512;
+  std::int64_t type_vocabulary = 2;
+  std::string activation = "gelu";  // "gelu": x Phi(x) by erf; "gelu_new": the tanh form of google-research/bert
+  double layer_norm_epsilon = 1e-12;
+  std::string pooling = "cls";  // "cls": BERT's; "mean": over the valid tokens, without the pooler's [CLS]
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("layers", self.layers, "encoder layers", between(1, 1000));
+    visit("hidden", self.hidden, "width of a hidden state; a multiple of heads", between(1, 1 << 20));
+    visit("heads", self.heads, "attention heads", between(1, 1 << 16));
+    visit("intermediate", self.intermediate, "width of the feed-forward layer", between(1, 1 << 22));
+    visit("vocabulary", self.vocabulary, "rows of the word embedding", between(1, 1 << 26));
+    visit("max_positions", self.max_positions, "rows of the position embedding", between(1, 1 << 20));
+    visit("type_vocabulary", self.type_vocabulary, "rows of the segment embedding", between(1, 1 << 16));
+    visit("activation", self.activation, "gelu (erf) or gelu_new (tanh)", one_of({"gelu", "gelu_new"}));
+    visit("layer_norm_epsilon", self.layer_norm_epsilon, "added to the variance", positive());
+    visit("pooling", self.pooling, "what the classifier reads: cls or mean", one_of({"cls", "mean"}));
+  }
+};
+
+// Named shapes (google-research/bert's 24 small models, and MiniLM-L6): layers, hidden, heads, intermediate.
+// "micro" is the embedded default's: tiny with 64 positions. Returns nothing for an unknown name.
+std::optional<ModelConfig> named_shape(const std::string& name);
+std::vector<std::string> shape_names();
+
+enum class HeadKind { classifier, regressor, mlm };
+const char* to_text(HeadKind kind);
+
+// The run that a checkpoint comes from: an experiment with one arm and one replicate that keeps its final weights.
+struct ExperimentRef {
+  std::string file;                                          // absolute or relative to the spec that names it
+  std::vector<std::pair<std::string, std::string>> set;      // path -> YAML scalar, as --set
+  std::string place;                                         // file:line:column of the reference
+};
+
+// `model:` of a spec, before the checkpoint's config.json is read.
+struct ModelSpec {
+  std::optional<std::string> checkpoint;        // a folder with config.json, vocab.txt and model.safetensors
+  std::optional<ExperimentRef> experiment;      // or another experiment that makes one
+  std::optional<std::string> shape;             // or a named shape
+  std::optional<std::string> vocabulary;        // vocab.txt; "microworld" for the generated language
+  bool cased = false;
+  std::optional<std::int64_t> layers, hidden, heads, intermediate, max_positions, type_vocabulary;
+  std::optional<std::string> activation, pooling;
+  std::optional<double> layer_norm_epsilon;
+  std::string place;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {  // `checkpoint` is a text or a map; spec/ reads it by hand
+    visit("shape", self.shape, "a named shape: tiny, mini, small, medium, base, minilm, micro", one_of(shape_names()));
+    visit("vocabulary", self.vocabulary, "vocab.txt, or \"microworld\"");
+    visit("cased", self.cased, "keep case and accents");
+    visit("layers", self.layers, "encoder layers", between(1, 1000));
+    visit("hidden", self.hidden, "width of a hidden state; a multiple of heads", between(1, 1 << 20));
+    visit("heads", self.heads, "attention heads", between(1, 1 << 16));
+    visit("intermediate", self.intermediate, "width of the feed-forward layer", between(1, 1 << 22));
+    visit("max_positions", self.max_positions, "rows of the position embedding", between(1, 1 << 20));
+    visit("type_vocabulary", self.type_vocabulary, "rows of the segment embedding", between(1, 1 << 16));
+    visit("activation", self.activation, "gelu (erf) or gelu_new (tanh)", one_of({"gelu", "gelu_new"}));
+    visit("pooling", self.pooling, "what the classifier reads: cls or mean", one_of({"cls", "mean"}));
+    visit("layer_norm_epsilon", self.layer_norm_epsilon, "added to the variance", positive());
+  }
+};
+
+// `task:`: what the model learns. data/ knows the names.
+struct TaskConfig {
+  std::string name;                        // mrpc, sst2, cola, stsb, rte; sentiment, ...; mlm
+  std::optional<std::string> data;         // folder or text file; "microworld": generated from `world`
+  std::int64_t world = 1;                  // seed of the generated language
+  std::optional<std::int64_t> train_size;  // first n of a seeded permutation of the training split
+  std::int64_t tokens = 1'500'000;         // mlm on microworld: training tokens to generate
+  double mask_probability = 0.15;          // mlm: share of tokens predicted; of these 80 % [MASK], 10 % random, 10 % kept
+  std::string place;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("name", self.name, "mrpc, sst2, cola, stsb, rte, sentiment, acceptability, paraphrase, entailment or mlm");
+    visit("data", self.data, "folder of the task's files, a text file for mlm, or \"microworld\"");
+    visit("world", self.world, "seed of the generated language", at_least(0));
+    visit("train_size", self.train_size, "training examples used: the first n of a seeded permutation", at_least(1));
+    visit("tokens", self.tokens, "mlm on microworld: training tokens to generate", between(1000, 1e9));
+    visit("mask_probability", self.mask_probability, "mlm: share of tokens that are predicted",
+          Check{.low = 0, .high = 1, .low_open = true});
+  }
+};
+
+struct OptimizerConfig {
+  std::string name = "adamw";
+  double learning_rate = 5e-5;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("name", self.name, "adamw (PyTorch's) or bert_adam (no bias correction)", one_of({"adamw", "bert_adam"}));
+    visit("learning_rate", self.learning_rate, "peak learning rate", at_least(0));
+    visit("beta1", self.beta1, "decay of the first moment", fraction());
+    visit("beta2", self.beta2, "decay of the second moment", fraction());
+    visit("epsilon", self.epsilon, "added to the root of the second moment", at_least(0));
+    visit("weight_decay", self.weight_decay, "decoupled; none on biases and LayerNorm", at_least(0));
+  }
+};
+
+struct ScheduleConfig {
+  std::string name = "linear";
+  double warmup = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("name", self.name, "after warmup: linear to 0, constant, or cosine to 0", one_of({"linear", "constant", "cosine"}));
+    visit("warmup", self.warmup, "share of the steps with a rising rate", fraction());
+  }
+};
+
+struct EvaluateConfig {
+  std::optional<std::int64_t> every;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("every", self.every, "steps between evaluations; there is always one at the end", at_least(1));
+  }
+};
+
+// `training:`. Exactly one of epochs, steps and seconds is set after parsing (epochs: 3 where none is given).
+struct TrainingConfig {
+  std::optional<double> epochs;
+  std::optional<std::int64_t> steps;
+  std::optional<double> seconds;
+  std::int64_t batch = 32;
+  std::int64_t accumulate = 1;
+  std::int64_t max_length = 128;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  double dropout = 0.1;
+  std::optional<double> attention_dropout;  // as dropout where absent
+  double clip = 1.0;                        // 0: no clipping
+  EvaluateConfig evaluate;
+  std::string precision = "f32";
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("epochs", self.epochs, "passes over the training examples; 0 evaluates without training", at_least(0));
+    visit("steps", self.steps, "optimizer steps, instead of epochs", at_least(0));
+    visit("seconds", self.seconds, "time budget, instead of epochs; not repeatable bit for bit", positive());
+    visit("batch", self.batch, "sequences an optimizer step", between(1, 1 << 20));
+    visit("accumulate", self.accumulate, "micro-batches a step is computed in; same gradient, less memory", between(1, 1 << 20));
+    visit("max_length", self.max_length, "tokens of a sequence, [CLS] and [SEP] included", between(3, 1 << 20));
+    visit("optimizer", self.optimizer, "");
+    visit("schedule", self.schedule, "");
+    visit("dropout", self.dropout, "probability, at all of BERT's places", fraction());
+    visit("attention_dropout", self.attention_dropout, "probability on attention weights; as dropout where absent", fraction());
+    visit("clip", self.clip, "largest global gradient norm; 0 for no clipping", at_least(0));
+    visit("evaluate", self.evaluate, "");
+    visit("precision", self.precision, "arithmetic of matrix products", one_of({"f32"}));
+  }
+};
+
+// Which encoder layers a rule speaks of. Text forms: "top(2)", "bottom(1)", "3..5", "4".
+struct LayerRange {
+  enum class Kind { top, bottom, span } kind = Kind::span;
+  std::int64_t first = 0;  // span: 0-based; top and bottom: how many
+  std::int64_t last = 0;   // span: inclusive
+  std::string text;
+  bool covers(std::int64_t layer, std::int64_t num_layers) const;  // layer -1 (outside the stack) is never covered
+};
+std::optional<LayerRange> parse_layer_range(const std::string& text);
+
+// One initialization rule: which tensors, and what fills them.
+struct InitRule {
+  std::string use;                                            // strategy name, without or with "/revision"
+  std::vector<std::pair<std::string, std::string>> options;  // the strategy's own keys, YAML scalar text
+  std::vector<std::string> roles;                             // empty: the strategy's natural roles
+  std::optional<std::string> match;                           // name pattern with * and ?
+  std::optional<LayerRange> layers;
+  std::optional<std::string> missing;                         // strategy for what the checkpoint lacks
+  std::string place;                                          // file:line:column of the rule
+  std::string text;                                           // the rule as one line of YAML, for tables and the log
+};
+base::Json to_json(const InitRule& rule);  // without place: part of a run's identity
+
+std::vector<std::string> role_names();  // matrix, embedding, bias, norm_scale, norm_shift
+
+// One seed per named stream; all arms of a replicate share them, so comparisons are paired.
+struct Seeds {
+  std::uint64_t init = 0, head = 0, order = 0, mask = 0, dropout = 0;
+  std::uint64_t subset = 0;  // which training examples train_size keeps; the same for all replicates
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("init", self.init, "initial weights of the encoder");
+    visit("head", self.head, "initial weights of the task head");
+    visit("order", self.order, "order of the training examples");
+    visit("mask", self.mask, "masked positions and their replacement");
+    visit("dropout", self.dropout, "dropout bits");
+    visit("subset", self.subset, "which examples train_size keeps");
+  }
+};
+
+struct CompareConfig {
+  std::optional<std::string> baseline;   // an arm; the first one where absent
+  std::optional<std::string> metric;     // the task's first metric where absent
+  std::optional<std::string> better;     // by the metric where absent: lower for loss, higher otherwise
+  std::optional<double> threshold;
+  std::string at = "last";               // last, best, step:N
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("baseline", self.baseline, "the arm that others are compared with");
+    visit("metric", self.metric, "loss, accuracy, f1, mcc, pearson or spearman");
+    visit("better", self.better, "higher or lower", one_of({"higher", "lower"}));
+    visit("threshold", self.threshold, "steps until the metric reaches this are reported");
+    visit("at", self.at, "last, best, or step:N");
+  }
+};
+
+struct KeepConfig {
+  std::vector<std::string> weights;  // "initial", "final": saved beside the run file in Hugging Face form
+};
+
+// One point of a sweep: everything that decides its bits but the machine.
+struct RunPlan {
+  std::string experiment;
+  std::string arm;
+  std::int64_t replicate = 0;                                   // 0-based
+  std::vector<std::pair<std::string, base::Json>> settings;     // grid path -> value, in grid order
+  ModelSpec model;
+  TaskConfig task;
+  TrainingConfig training;
+  std::vector<InitRule> init;
+  std::vector<InitRule> head;
+  Seeds seeds;
+  CompareConfig compare;
+  KeepConfig keep;
+  std::vector<std::string> plugins;  // further plugin files
+  std::string spec_path;             // for messages and the command that repeats the run
+  std::string spec_text;             // the composed spec, as YAML
+};
+
+}  // namespace initlab::config

@@ -1,0 +1,73 @@
+// Strategies from plugin libraries, and the rules that decide which strategy fills which tensor.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "abi/initlab_plugin.h"
+#include "config/config.hpp"
+#include "params/params.hpp"
+#include "record/record.hpp"
+
+namespace initlab::checkpoint {
+class Checkpoint;
+}
+
+namespace initlab::init {
+
+// A strategy and the library it came from.
+struct CatalogEntry {
+  const il_strategy* strategy = nullptr;
+  std::string name;      // id without the revision
+  std::size_t library = 0;
+};
+
+// The list of all strategies that this process knows. Libraries are loaded once and never unloaded.
+class Catalog {
+ public:
+  // Opens one library. Throws Error stepwise: file, symbol, null, version, size, ids; a duplicate id names both files.
+  void load(const std::string& file);
+  // A table that is linked in (tests).
+  void add(const il_plugin* plugin, const std::string& file);
+  const std::vector<CatalogEntry>& entries() const { return entries_; }
+  const std::vector<record::PluginRecord>& libraries() const { return libraries_; }
+  // "xavier_uniform" (the only revision) or "xavier_uniform/1". Throws Error with did-you-mean at `place`.
+  const CatalogEntry& find(const std::string& use, const std::string& place) const;
+
+ private:
+  std::vector<CatalogEntry> entries_;
+  std::vector<record::PluginRecord> libraries_;
+};
+
+// Plugin files: `from_spec`, then every *.so of the folders in INITLAB_PLUGIN_PATH (colon-separated), then of the folder
+// beside the program (<program folder>/plugins, else ../lib/initlab/plugins). The same file twice counts once.
+std::vector<std::string> find_plugins(const std::vector<std::string>& from_spec, const std::string& program);
+
+// Which rule decides one tensor.
+struct Assignment {
+  const params::Parameter* parameter = nullptr;
+  const config::InitRule* rule = nullptr;   // null: no rule covered it, bert_default decides
+  std::string use;                          // strategy to use: the rule's, its `missing`, or bert_default
+  const CatalogEntry* entry = nullptr;
+  bool missing = false;                     // the checkpoint lacks the tensor and `missing` decided
+};
+
+// First rule that covers a tensor decides; encoder tensors look at plan.init, head tensors at plan.head. Checks everything
+// that can fail because of input: unknown strategy or option, a rule that covers nothing, `pretrained` without a checkpoint or
+// on a tensor that it lacks, a shape that differs. Throws Error at the rule's place.
+std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
+                               const checkpoint::Checkpoint* checkpoint, std::int64_t num_layers);
+
+// Fills `values` (flat block laid out by the table) and reports every tensor. Throws Error (plugin, strategy, tensor, rule's
+// place) where a strategy fails, writes beyond its buffer, or writes a value that is not finite.
+std::vector<record::InitRecord> apply(const Catalog& catalog, const std::vector<Assignment>& assignments,
+                                      const config::RunPlan& plan, const config::ModelConfig& model,
+                                      const checkpoint::Checkpoint* checkpoint, std::span<float> values);
+
+}  // namespace initlab::init

@@ -1,0 +1,44 @@
+// One HDF5 file a run. The schema is docs/RUN_FILE.md; this is the only room that knows HDF5.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "record/record.hpp"
+
+namespace initlab::log {
+
+inline constexpr int kSchema = 1;
+
+// Writes a run. All data sets, fixed-length strings and `state` are created under a temporary name; the file gets its own name
+// once SWMR writing is on. Flushed at each evaluation and every few seconds. Object times are not tracked, so that equal runs
+// give equal files but for times. Throws Error (path) where the file cannot be written.
+class RunWriter : public record::RunSink {
+ public:
+  explicit RunWriter(std::filesystem::path file);
+  ~RunWriter() override;  // a writer that was not finished leaves state "running"
+  void begin(const record::RunHeader& header, const std::vector<record::InitRecord>& init) override;
+  void step(const record::StepRecord& step) override;
+  void eval(const record::EvalRecord& eval) override;
+  void finish(record::State state, const std::string& reason) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+enum class Detail { summary, predictions };  // summary leaves EvalRecord::predictions empty
+
+// Reads a run file, also one that another process is writing (SWMR). Throws Error: not HDF5, not a run file, another schema,
+// a data set that is missing or has another type. Sizes are checked before memory is taken.
+record::Run read_run(const std::filesystem::path& file, Detail detail = Detail::summary);
+
+// Only attributes and `state`: cheap, for "has this run been done?". Returns the run's id and state.
+struct RunStatus {
+  std::string run_id;
+  record::State state = record::State::running;
+};
+RunStatus read_status(const std::filesystem::path& file);
+
+}  // namespace initlab::log

@@ -1,0 +1,93 @@
+#include "params/params.hpp"
+
+#include <cassert>
+#include <cstdlib>
+
+namespace initlab::params {
+
+const char* to_text(Role role) {
+  switch (role) {
+    case Role::matrix: return "matrix";
+    case Role::embedding: return "embedding";
+    case Role::bias: return "bias";
+    case Role::norm_scale: return "norm_scale";
+    case Role::norm_shift: return "norm_shift";
+  }
+  return "";
+}
+
+void ParameterTable::add(std::string name, Role role, std::vector<std::int64_t> shape, std::int64_t layer, bool head) {
+  Parameter p;
+  p.name = std::move(name);
+  p.role = role;
+  p.shape = std::move(shape);
+  p.layer = layer;
+  p.head = head;
+  p.offset = size_;
+  p.size = 1;
+  for (const std::int64_t n : p.shape) p.size *= n;
+  if (role == Role::matrix) {
+    p.fan_out = p.shape[0];
+    p.fan_in = p.shape[1];
+  } else if (role == Role::embedding) {  // a one-hot row times the table
+    p.fan_in = p.shape[0];
+    p.fan_out = p.shape[1];
+  } else {
+    p.fan_out = p.shape[0];
+  }
+  size_ += p.size;
+  all_.push_back(std::move(p));
+}
+
+const Parameter* ParameterTable::find(std::string_view name) const {
+  for (const Parameter& p : all_)
+    if (p.name == name) return &p;
+  return nullptr;
+}
+
+const Parameter& ParameterTable::at(std::string_view name) const {
+  const Parameter* p = find(name);
+  assert(p != nullptr);
+  if (p == nullptr) std::abort();
+  return *p;
+}
+
+ParameterTable bert_parameters(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels) {
+  ParameterTable table;
+  const std::int64_t h = model.hidden, i = model.intermediate;
+  const auto dense = [&](const std::string& name, std::int64_t out, std::int64_t in, std::int64_t layer, bool is_head) {
+    table.add(name + ".weight", Role::matrix, {out, in}, layer, is_head);
+    table.add(name + ".bias", Role::bias, {out}, layer, is_head);
+  };
+  const auto norm = [&](const std::string& name, std::int64_t layer, bool is_head) {
+    table.add(name + ".weight", Role::norm_scale, {h}, layer, is_head);
+    table.add(name + ".bias", Role::norm_shift, {h}, layer, is_head);
+  };
+  const std::string embeddings = "bert.embeddings.";
+  table.add(embeddings + "word_embeddings.weight", Role::embedding, {model.vocabulary, h}, -1, false);
+  table.add(embeddings + "position_embeddings.weight", Role::embedding, {model.max_positions, h}, -1, false);
+  table.add(embeddings + "token_type_embeddings.weight", Role::embedding, {model.type_vocabulary, h}, -1, false);
+  norm(embeddings + "LayerNorm", -1, false);
+  for (std::int64_t l = 0; l < model.layers; ++l) {
+    const std::string layer = "bert.encoder.layer." + std::to_string(l) + ".";
+    const std::string self = layer + "attention.self.";
+    for (const char* part : {"query", "key", "value"}) table.add(self + part + ".weight", Role::matrix, {h, h}, l, false);
+    for (const char* part : {"query", "key", "value"}) table.add(self + part + ".bias", Role::bias, {h}, l, false);
+    dense(layer + "attention.output.dense", h, h, l, false);
+    norm(layer + "attention.output.LayerNorm", l, false);
+    dense(layer + "intermediate.dense", i, h, l, false);
+    dense(layer + "output.dense", h, i, l, false);
+    norm(layer + "output.LayerNorm", l, false);
+  }
+  if (head == config::HeadKind::mlm) {
+    table.add("cls.predictions.bias", Role::bias, {model.vocabulary}, -1, true);
+    dense("cls.predictions.transform.dense", h, h, -1, true);
+    norm("cls.predictions.transform.LayerNorm", -1, true);
+  } else {
+    dense("bert.pooler.dense", h, h, -1, false);
+    dense("classifier", head == config::HeadKind::regressor ? 1 : num_labels, h, -1, true);
+  }
+  return table;
+}
+
+}  // namespace initlab::params

@@ -1,0 +1,118 @@
+// What a run says about itself: plain records that the trainer emits, log/ stores and compare/ reads.
+// The trainer knows only RunSink; tests use a sink that remembers.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace initlab::record {
+
+enum class State { running, finished, failed, interrupted };
+const char* to_text(State state);
+
+// One tensor, right after initialization.
+struct InitRecord {
+  std::string name;           // Hugging Face name
+  std::string role;           // matrix, embedding, bias, norm_scale, norm_shift
+  std::vector<std::int64_t> shape;
+  std::string rule;           // the spec's rule as one line, with its place; "default" where no rule covered the tensor
+  std::string strategy;       // id with revision
+  std::string options;        // JSON of the options as understood, defaults included
+  std::string source_file;    // checkpoint file, or empty
+  std::string source_key;     // tensor name in that file, or empty
+  double mean = 0, stddev = 0, min = 0, max = 0;
+  std::string sha256;         // of the initial bits (little-endian f32)
+};
+
+// A library that strategies came from.
+struct PluginRecord {
+  std::string name, version, file, sha256;
+};
+
+// The birth certificate.
+struct RunHeader {
+  std::string run_id;         // 64 hex digits
+  std::string experiment, arm;
+  std::int64_t replicate = 0;
+  std::string settings;       // JSON object: grid path -> value
+  std::string command;        // repeats this run
+  std::string spec;           // the composed spec, YAML
+  std::string plan;           // JSON of the resolved plan: what the identity hashes
+  std::string checkpoint;     // folder, or empty
+  std::string checkpoint_sha256;
+  std::string checkpoint_run; // run id of the experiment that made the checkpoint, or empty
+  std::string data_sha256;
+  std::string build;          // version, compiler, build type
+  std::string cpu;            // model name and the features that decide kernels
+  std::int64_t threads = 1;
+  std::string libraries;      // JSON: library -> version
+  std::string started;        // ISO 8601, UTC
+  std::vector<PluginRecord> plugins;
+  // How to read the numbers.
+  std::string metric;                  // the comparison's metric
+  std::string better;                  // higher | lower
+  double threshold = std::numeric_limits<double>::quiet_NaN();
+  std::string at;                      // last | best | step:N
+  std::string baseline;                // the comparison's baseline arm
+  std::string task;
+  std::vector<std::string> metric_names;  // columns of EvalRecord::metrics
+  std::vector<double> constant_class;     // the same metrics for the training-majority label (or training mean)
+  std::vector<float> labels;              // of the evaluation examples; class index or target; empty for mlm
+  std::int64_t outputs = 0;               // numbers stored per prediction: classes, or 1; 0 for mlm
+  std::int64_t batch = 0;                 // examples a step
+};
+
+struct StepRecord {
+  std::int64_t step = 0;      // 1-based: the update that this step made
+  double loss = 0;            // mean over the step's examples (or predicted positions), before the update
+  double learning_rate = 0;
+  double grad_norm = 0;       // global, before clipping
+  std::int64_t tokens = 0;    // valid tokens of this step
+  double seconds = 0;         // wall time of this step alone
+  std::vector<std::int64_t> examples;  // rows of the training split in batch order, `batch` long, -1 padded
+};
+
+struct EvalRecord {
+  std::int64_t step = 0;      // updates made so far
+  double loss = 0;
+  std::vector<double> metrics;  // by RunHeader::metric_names
+  bool degenerate = false;      // all predictions equal: correlation-like metrics are 0 by definition
+  std::vector<float> predictions;  // (examples, outputs): logits, or the regression's value
+  double seconds = 0;
+};
+
+// Where a run's records go. One run: begin, then step and eval in order, then finish.
+class RunSink {
+ public:
+  virtual ~RunSink() = default;
+  virtual void begin(const RunHeader& header, const std::vector<InitRecord>& init) = 0;
+  virtual void step(const StepRecord& step) = 0;
+  virtual void eval(const EvalRecord& eval) = 0;
+  virtual void finish(State state, const std::string& reason) = 0;
+};
+
+// A run as read back from a file.
+struct Run {
+  std::string file;
+  RunHeader header;
+  State state = State::running;
+  std::string reason;
+  std::vector<InitRecord> init;
+  std::vector<StepRecord> steps;  // without examples
+  std::vector<EvalRecord> evals;
+};
+
+inline const char* to_text(State state) {
+  switch (state) {
+    case State::running: return "running";
+    case State::finished: return "finished";
+    case State::failed: return "failed";
+    case State::interrupted: return "interrupted";
+  }
+  return "";
+}
+
+}  // namespace initlab::record

@@ -1,0 +1,55 @@
+// BERT's tokenizer: clean, split, strip accents, then WordPiece (google-research/bert tokenization.py; Devlin et al. 2018).
+//
+// Ids equal Hugging Face's BertWordPieceTokenizer, text by text: NFD accent stripping and lower case when uncased, spaces
+// around CJK characters, control characters removed, words over 100 characters are [UNK]. Special tokens written in the text
+// ("[MASK]", "[SEP]", ...) are kept whole.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace initlab::text {
+
+enum class Casing { cased, uncased };
+
+// Ids of BERT's special tokens in a vocabulary.
+struct SpecialIds {
+  std::int32_t pad = 0, unk = 0, cls = 0, sep = 0, mask = 0;
+};
+
+// One or two texts as BERT reads them.
+struct Encoding {
+  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> types;  // 0 for "[CLS] a [SEP]", 1 for "b [SEP]"
+};
+
+class WordPiece {
+ public:
+  // A vocab.txt: a token a line, the line number is the id. Throws Error where a special token is missing, a token appears
+  // twice, or the file is no UTF-8.
+  static WordPiece load(const std::filesystem::path& vocab, Casing casing);
+  static WordPiece from_tokens(std::vector<std::string> tokens, Casing casing, const std::string& place);
+
+  std::vector<std::int32_t> tokenize(std::string_view text) const;  // without [CLS] and [SEP]; invalid UTF-8 -> U+FFFD
+  // "[CLS] a [SEP]", or "[CLS] a [SEP] b [SEP]"; cut to max_length as Hugging Face's longest_first does.
+  Encoding encode(std::string_view a, std::int64_t max_length) const;
+  Encoding encode_pair(std::string_view a, std::string_view b, std::int64_t max_length) const;
+
+  std::int64_t size() const { return static_cast<std::int64_t>(tokens_.size()); }
+  const std::string& token(std::int32_t id) const { return tokens_[static_cast<std::size_t>(id)]; }
+  const std::vector<std::string>& tokens() const { return tokens_; }
+  const SpecialIds& special() const { return special_; }
+  Casing casing() const { return casing_; }
+
+ private:
+  std::vector<std::string> tokens_;
+  std::unordered_map<std::string, std::int32_t> ids_;
+  SpecialIds special_;
+  Casing casing_ = Casing::uncased;
+};
+
+}  // namespace initlab::text
