@@ -1,0 +1,88 @@
+#include "compute/adam.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace initlab::compute {
+namespace {
+
+// Per-step constants in the arithmetic of the loop.
+struct Constants {
+  float keep1, take1, keep2, take2, epsilon, shrink, rate, root_correction2, scale, decay;
+};
+
+Constants constants(const AdamStep& s) {
+  Constants c{};
+  c.keep1 = static_cast<float>(s.beta1);
+  c.take1 = static_cast<float>(1 - s.beta1);
+  c.keep2 = static_cast<float>(s.beta2);
+  c.take2 = static_cast<float>(1 - s.beta2);
+  c.epsilon = static_cast<float>(s.epsilon);
+  c.scale = static_cast<float>(s.gradient_scale);
+  c.decay = static_cast<float>(s.weight_decay);
+  c.shrink = s.bias_corrected ? static_cast<float>(1 - s.learning_rate * s.weight_decay) : 1.0f;
+  c.rate = static_cast<float>(s.bias_corrected ? s.learning_rate / s.correction1 : s.learning_rate);
+  c.root_correction2 = static_cast<float>(s.bias_corrected ? 1 / std::sqrt(s.correction2) : 1.0);
+  if (s.bias_corrected) c.decay = 0;  // it is in `shrink`
+  return c;
+}
+
+// One source for every CPU: the loader picks the clone for the machine.
+__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) void update_range(
+    const Constants c, float* __restrict w, float* __restrict g, float* __restrict m, float* __restrict v,
+    std::ptrdiff_t n) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) {
+    const float gradient = g[i] * c.scale;
+    g[i] = 0;
+    m[i] = c.keep1 * m[i] + c.take1 * gradient;
+    v[i] = c.keep2 * v[i] + c.take2 * gradient * gradient;
+    const float shrunk = w[i] * c.shrink;
+    w[i] = shrunk - c.rate * (m[i] / (std::sqrt(v[i]) * c.root_correction2 + c.epsilon) + c.decay * shrunk);
+  }
+}
+
+__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) double squared_range(const float* x,
+                                                                                                   std::ptrdiff_t n) {
+  constexpr std::ptrdiff_t kLanes = 8;  // fixed lanes: the order of the sum is the same for every vector width
+  double lanes[kLanes] = {};
+  std::ptrdiff_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (std::ptrdiff_t k = 0; k < kLanes; ++k)
+      lanes[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+  for (; i < n; ++i) lanes[0] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
+constexpr std::ptrdiff_t kBlock = 1 << 14;
+
+}  // namespace
+
+void adam_update(const AdamStep& step, std::span<float> values, std::span<float> gradients, std::span<float> first,
+                 std::span<float> second) {
+  const Constants c = constants(step);
+  const auto n = static_cast<std::ptrdiff_t>(values.size());
+#pragma omp parallel for schedule(static) if (n > 4 * kBlock)
+  for (std::ptrdiff_t begin = 0; begin < n; begin += kBlock) {
+    const std::ptrdiff_t count = std::min(kBlock, n - begin);
+    update_range(c, values.data() + begin, gradients.data() + begin, first.data() + begin, second.data() + begin,
+                 count);
+  }
+}
+
+double squared_norm(std::span<const float> x) {
+  const auto n = static_cast<std::ptrdiff_t>(x.size());
+  const std::ptrdiff_t blocks = (n + kBlock - 1) / kBlock;
+  std::vector<double> partial(static_cast<std::size_t>(blocks), 0.0);
+#pragma omp parallel for schedule(static) if (blocks > 4)
+  for (std::ptrdiff_t b = 0; b < blocks; ++b)
+    partial[static_cast<std::size_t>(b)] = squared_range(x.data() + b * kBlock, std::min(kBlock, n - b * kBlock));
+  double sum = 0;
+  for (const double part : partial) sum += part;
+  return sum;
+}
+
+}  // namespace initlab::compute

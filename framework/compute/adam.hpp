@@ -1,0 +1,23 @@
+// The Adam update and the gradient norm: one pass over flat blocks each. Equations: train/optimizer.hpp.
+#pragma once
+
+#include <span>
+
+namespace initlab::compute {
+
+struct AdamStep {
+  bool bias_corrected = true;  // torch.optim.AdamW; else google-research/bert's
+  double learning_rate = 0;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+  double correction1 = 1, correction2 = 1;  // 1 - beta^t
+  double gradient_scale = 1;                // clipping
+};
+
+// Updates values and both moments (n floats each) and sets the gradient to zero. Twin: reference/adam.hpp.
+void adam_update(const AdamStep& step, std::span<float> values, std::span<float> gradients, std::span<float> first,
+                 std::span<float> second);
+
+// Sum of squares, in double; partial sums of fixed blocks, so the result does not depend on the number of threads.
+double squared_norm(std::span<const float> x);
+
+}  // namespace initlab::compute

@@ -1,0 +1,47 @@
+// The training loop: batches through the model, records into a sink. Knows no file format and no spec.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "config/config.hpp"
+#include "data/data.hpp"
+#include "model/bert.hpp"
+#include "record/record.hpp"
+
+namespace initlab::train {
+
+// What a long run shows while it works.
+struct Progress {
+  std::int64_t step = 0;
+  std::int64_t total = 0;  // 0 where a time budget decides
+  double loss = 0;
+  double tokens_per_second = 0;
+  double seconds_left = 0;  // estimate
+};
+
+struct Hooks {
+  const std::atomic<bool>* stop = nullptr;        // set from outside (Ctrl-C): end after the current step
+  std::function<void(const Progress&)> progress;  // called after each step; may be empty
+};
+
+struct Outcome {
+  record::State state = record::State::finished;
+  std::string reason;
+};
+
+// Optimizer steps of a run: epochs * steps_per_epoch (rounded up) or steps; 0 where a time budget decides.
+std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t steps_per_epoch);
+
+// Trains the model from its present values. Emits step records, and eval records each `evaluate.every` updates and at
+// the end. A loss or gradient that is not finite ends the run as failed, with the step. Does not call begin or finish
+// of the sink.
+Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
+            model::Bert& bert, record::RunSink& sink, const Hooks& hooks);
+
+// One pass over the evaluation examples without dropout.
+record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert, std::int64_t step);
+
+}  // namespace initlab::train
