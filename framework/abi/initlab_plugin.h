@@ -1,13 +1,14 @@
 /* The plugin boundary: what an initializer strategy and the host say to each other, in plain C (C99 to C++20).
  *
- * A plugin is a shared library with one exported function, initlab_plugin(), that returns static data. It never sees the
- * model: it gets the description of one parameter and fills one buffer that the host owns. Randomness and checkpoint values
- * come from the host, by tensor name, so that two strategies under one seed see the same draws.
+ * A plugin is a shared library with one exported function, initlab_plugin(), that returns static data. It never sees
+ * the model: it gets the description of one parameter and fills one buffer that the host owns. Randomness and
+ * checkpoint values come from the host, by tensor name, so that two strategies under one seed see the same draws.
  *
- * Rules. Every struct starts with its size in bytes as its maker knew it: fields are only ever added at the end, and a reader
- * looks at the size before it reads a newer field. Major versions must match. All text is UTF-8 and zero-terminated. No
- * exception may cross. The host never unloads a library. The number behind the slash of a strategy id is the revision of its
- * numbers: change the bits that it writes, raise it.
+ * Rules. A struct that may grow starts with its size in bytes as its maker knew it: fields are only ever added at the
+ * end, and a reader looks at the size before it reads a newer field. Such a struct never crosses by value and never
+ * stands in an array. il_option and il_option_info do stand in arrays, so they are final. Major versions must match.
+ * All text is UTF-8 and zero-terminated. No exception may cross. The host never unloads a library. The number behind
+ * the slash of a strategy id is the revision of its numbers: change the bits that it writes, raise it.
  *
  * Not for: data-driven strategies, which ask through `extension` (see there).
  */
@@ -24,10 +25,10 @@ extern "C" {
 #define IL_ABI_MINOR 0
 
 /* Roles of a parameter, as bits. */
-#define IL_ROLE_MATRIX 1u     /* weight of a dense layer, (out, in) */
-#define IL_ROLE_EMBEDDING 2u  /* table of vectors, (rows, width) */
-#define IL_ROLE_BIAS 4u       /* additive vector */
-#define IL_ROLE_NORM_SCALE 8u /* LayerNorm weight */
+#define IL_ROLE_MATRIX 1u      /* weight of a dense layer, (out, in) */
+#define IL_ROLE_EMBEDDING 2u   /* table of vectors, (rows, width) */
+#define IL_ROLE_BIAS 4u        /* additive vector */
+#define IL_ROLE_NORM_SCALE 8u  /* LayerNorm weight */
 #define IL_ROLE_NORM_SHIFT 16u /* LayerNorm bias */
 #define IL_ROLE_ALL 31u
 
@@ -35,36 +36,38 @@ extern "C" {
 typedef struct {
   uint32_t size;
   uint32_t rank;
-  const int64_t *dims;  /* row-major; weights are (out, in) */
-  const char *name;     /* Hugging Face name, e.g. bert.encoder.layer.0.attention.self.query.weight */
-  uint32_t role;        /* one IL_ROLE_ bit */
-  int32_t layer;        /* 0-based encoder layer, -1 outside the stack */
+  const int64_t* dims; /* row-major; weights are (out, in) */
+  const char* name;    /* Hugging Face name, e.g. bert.encoder.layer.0.attention.self.query.weight */
+  uint32_t role;       /* one IL_ROLE_ bit */
+  int32_t layer;       /* 0-based encoder layer, -1 outside the stack */
   int32_t num_layers;
-  int32_t heads;        /* attention heads of the model */
+  int32_t heads;           /* attention heads of the model */
   int64_t fan_in, fan_out; /* of a matrix: in, out; of an embedding (rows, width): rows, width; else 1 and the length */
 } il_param;
 
-/* A tensor of the checkpoint. data is null where the checkpoint has no such tensor. Owned by the host, valid until fill
- * returns. */
+/* A tensor of the checkpoint. The asker sets size, the host the rest. What it points to is owned by the host and valid
+ * until fill returns. */
 typedef struct {
   uint32_t size;
   uint32_t rank;
-  const int64_t *dims;
-  const float *data; /* row-major, always f32 */
+  const int64_t* dims;
+  const float* data; /* row-major, always f32 */
 } il_view;
 
 /* What the host lends during fill(). Thread: any; the functions are pure.
  * Draw i is a pure function of (seed, tensor, i): any order, any thread, any split gives the same values. */
 typedef struct {
   uint32_t size;
-  const void *context;
-  void (*uniform)(const void *context, const char *tensor, uint64_t first, float *dst, uint64_t n); /* in [0, 1) */
-  void (*normal)(const void *context, const char *tensor, uint64_t first, float *dst, uint64_t n);  /* N(0, 1) */
-  il_view (*source)(const void *context, const char *tensor); /* the spec's checkpoint, by this model's names */
+  const void* context;
+  void (*uniform)(const void* context, const char* tensor, uint64_t first, float* dst, uint64_t n); /* in [0, 1) */
+  void (*normal)(const void* context, const char* tensor, uint64_t first, float* dst, uint64_t n);  /* N(0, 1) */
+  /* The spec's checkpoint, by this model's names. Returns zero and sets the view; non-zero, and leaves the view alone,
+   * where there is no checkpoint or it has no such tensor. */
+  int (*source)(const void* context, const char* tensor, il_view* view);
 } il_host;
 
-/* Filled by the plugin when a call fails (returns non-zero): a sentence without the plugin's or tensor's name; the host adds
- * plugin, strategy, parameter and spec line. */
+/* Filled by the plugin when a call fails (returns non-zero): a zero-terminated sentence without the plugin's or
+ * tensor's name; the host adds plugin, strategy, parameter and spec line. The host sets size. */
 typedef struct {
   uint32_t size;
   char text[508];
@@ -72,54 +75,62 @@ typedef struct {
 
 /* An option as the spec gives it: the YAML scalar's text. */
 typedef struct {
-  const char *key;
-  const char *value;
+  const char* key;
+  const char* value;
 } il_option;
 
-/* An option as the strategy declares it. type: "number" | "integer" | "flag" | "text". default_value is null where the option
- * must be given. */
+/* An option as the strategy declares it. type: "number" | "integer" | "flag" | "text". default_value is null where the
+ * option must be given. */
 typedef struct {
-  const char *key;
-  const char *type;
-  const char *default_value;
-  const char *summary; /* with unit */
+  const char* key;
+  const char* type;
+  const char* default_value;
+  const char* summary; /* with unit */
 } il_option_info;
 
 /* One strategy: static data. */
 typedef struct {
   uint32_t size;
-  const char *id;         /* "xavier_uniform/1": name, slash, revision of the numbers */
-  const char *summary;    /* one line */
-  const char *source;     /* the paper or code it follows */
+  const char* id;         /* "xavier_uniform/1": name, slash, revision of the numbers */
+  const char* summary;    /* one line */
+  const char* source;     /* the paper or code it follows */
   uint32_t natural_roles; /* what a rule covers when it names no role; IL_ROLE_ bits */
   uint32_t num_options;
-  const il_option_info *options;
+  const il_option_info* options;
   /* Reads the options. Thread: one. On failure returns non-zero, fills the error and leaves *self alone. */
-  int (*create)(const il_option *options, uint32_t n, void **self, il_error *error);
+  int (*create)(const il_option* options, uint32_t n, void** self, il_error* error);
   /* Writes n floats to dst. Thread: any, also at the same time on one self for different parameters. On failure returns
    * non-zero, fills the error; dst is then thrown away by the host. */
-  int (*fill)(const void *self, const il_param *param, const il_host *host, float *dst, uint64_t n, il_error *error);
-  void (*destroy)(void *self);
+  int (*fill)(const void* self, const il_param* param, const il_host* host, float* dst, uint64_t n, il_error* error);
+  void (*destroy)(void* self);
   /* Growth: optional powers by name, e.g. IL_EXT_MOMENTS. Null, or returns null where there is none. Thread: any. */
-  const void *(*extension)(const char *extension_id);
+  const void* (*extension)(const char* extension_id);
 } il_strategy;
 
 /* Optional power: the moments that the strategy promises for a parameter, checked by the conformance suite. */
 #define IL_EXT_MOMENTS "initlab.moments/1"
 typedef struct {
   uint32_t size;
-  /* Returns zero and sets mean, standard deviation and hard bounds (may be +-infinity); non-zero where it cannot say. */
-  int (*moments)(const void *self, const il_param *param, double *mean, double *stddev, double *low, double *high);
+  /* Thread: any. Returns zero and sets mean, standard deviation and hard bounds (may be +-infinity); non-zero where it
+   * cannot say. */
+  int (*moments)(const void* self, const il_param* param, double* mean, double* stddev, double* low, double* high);
 } il_moments;
+
+/* Optional power: the strategy cannot fill a parameter unless the checkpoint has a tensor of the same name and shape.
+ * The host then says so before a run starts, and the conformance suite lends a checkpoint. */
+#define IL_EXT_NEEDS_SOURCE "initlab.needs_source/1"
+typedef struct {
+  uint32_t size;
+} il_needs_source;
 
 /* The library: static data. */
 typedef struct {
   uint32_t size;
   uint16_t abi_major, abi_minor; /* IL_ABI_MAJOR, IL_ABI_MINOR */
-  const char *name;
-  const char *version;
+  const char* name;
+  const char* version;
   uint32_t num_strategies;
-  const il_strategy *const *strategies;
+  const il_strategy* const* strategies;
 } il_plugin;
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -129,8 +140,8 @@ typedef struct {
 #endif
 
 /* The only exported symbol. */
-IL_EXPORT const il_plugin *initlab_plugin(void);
-typedef const il_plugin *(*il_plugin_entry)(void);
+IL_EXPORT const il_plugin* initlab_plugin(void);
+typedef const il_plugin* (*il_plugin_entry)(void);
 #define IL_ENTRY_SYMBOL "initlab_plugin"
 
 #ifdef __cplusplus

@@ -1,0 +1,144 @@
+// A stand-in for the program: parameters of every role, random streams and a checkpoint, without a model. For tests of
+// plugins. Its draws are not the program's, only like them: pure functions of (seed, tensor, i).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "abi/initlab_plugin.h"
+
+namespace initlab::sdk {
+
+// One parameter and the texts and sizes that its il_param points to.
+class SyntheticParameter {
+ public:
+  SyntheticParameter(std::string name, std::uint32_t role, std::vector<std::int64_t> dims, std::int32_t layer)
+      : name_(std::move(name)), dims_(std::move(dims)), role_(role), layer_(layer) {}
+
+  // Valid while this object stays where it is.
+  il_param param() const {
+    il_param p{};
+    p.size = sizeof p;
+    p.rank = static_cast<std::uint32_t>(dims_.size());
+    p.dims = dims_.data();
+    p.name = name_.c_str();
+    p.role = role_;
+    p.layer = layer_;
+    p.num_layers = 2;
+    p.heads = 4;
+    p.fan_in = role_ == IL_ROLE_MATRIX ? dims_[1] : role_ == IL_ROLE_EMBEDDING ? dims_[0] : 1;
+    p.fan_out = role_ == IL_ROLE_EMBEDDING ? dims_[1] : dims_[0];
+    return p;
+  }
+  const std::string& name() const { return name_; }
+  std::uint32_t role() const { return role_; }
+  const std::vector<std::int64_t>& dims() const { return dims_; }
+  std::uint64_t size() const {
+    std::uint64_t n = 1;
+    for (const std::int64_t dim : dims_) n *= static_cast<std::uint64_t>(dim);
+    return n;
+  }
+
+ private:
+  std::string name_;
+  std::vector<std::int64_t> dims_;
+  std::uint32_t role_;
+  std::int32_t layer_;
+};
+
+// Small ones of every role, odd sizes and a single element among them.
+inline std::vector<SyntheticParameter> small_parameters() {
+  const std::string layer = "bert.encoder.layer.1.";
+  return {
+      {"bert.embeddings.word_embeddings.weight", IL_ROLE_EMBEDDING, {67, 32}, -1},
+      {"bert.embeddings.LayerNorm.weight", IL_ROLE_NORM_SCALE, {32}, -1},
+      {"bert.embeddings.LayerNorm.bias", IL_ROLE_NORM_SHIFT, {32}, -1},
+      {layer + "attention.self.query.weight", IL_ROLE_MATRIX, {32, 32}, 1},
+      {layer + "attention.self.query.bias", IL_ROLE_BIAS, {32}, 1},
+      {layer + "intermediate.dense.weight", IL_ROLE_MATRIX, {101, 32}, 1},
+      {layer + "output.dense.weight", IL_ROLE_MATRIX, {32, 101}, 1},
+      {"classifier.weight", IL_ROLE_MATRIX, {1, 1}, -1},
+      {"classifier.bias", IL_ROLE_BIAS, {1}, -1},
+  };
+}
+
+// Large ones, for statistics: more than a million elements in all, and vectors.
+inline std::vector<SyntheticParameter> large_parameters() {
+  return {
+      {"bert.embeddings.word_embeddings.weight", IL_ROLE_EMBEDDING, {2500, 200}, -1},
+      {"bert.encoder.layer.0.intermediate.dense.weight", IL_ROLE_MATRIX, {1024, 512}, 0},
+      {"bert.encoder.layer.0.intermediate.dense.bias", IL_ROLE_BIAS, {1024}, 0},
+      {"bert.encoder.layer.0.output.LayerNorm.weight", IL_ROLE_NORM_SCALE, {1024}, 0},
+      {"bert.encoder.layer.0.output.LayerNorm.bias", IL_ROLE_NORM_SHIFT, {1024}, 0},
+  };
+}
+
+class SyntheticHost {
+ public:
+  enum class Checkpoint { none, like_the_parameters };
+
+  SyntheticHost(std::uint64_t seed, Checkpoint checkpoint, const std::vector<SyntheticParameter>& parameters)
+      : seed_(seed), parameters_(parameters) {
+    if (checkpoint == Checkpoint::none) return;
+    for (const SyntheticParameter& p : parameters_) {
+      sources_.emplace_back(p.size());
+      for (std::size_t i = 0; i < sources_.back().size(); ++i)
+        sources_.back()[i] = static_cast<float>(uniform_at("checkpoint " + p.name(), i) - 0.5);
+    }
+  }
+  SyntheticHost(const SyntheticHost&) = delete;
+  SyntheticHost& operator=(const SyntheticHost&) = delete;
+
+  il_host host() const { return {sizeof(il_host), this, &uniform, &normal, &source}; }
+
+ private:
+  static std::uint64_t mixed(std::uint64_t x) {  // the finaliser of SplitMix64 (Steele, Lea, Flood 2014)
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+  }
+  std::uint64_t key(std::string_view tensor) const {
+    std::uint64_t h = mixed(seed_ + 0x9e3779b97f4a7c15u);
+    for (const char c : tensor) h = mixed(h ^ static_cast<unsigned char>(c));
+    return h;
+  }
+  static double draw(std::uint64_t key, std::uint64_t i) {  // 24 bits, so that a float holds it exactly
+    return static_cast<double>(mixed(key + i * 0x9e3779b97f4a7c15u) >> 40) * 0x1p-24;
+  }
+  double uniform_at(std::string_view tensor, std::uint64_t i) const { return draw(key(tensor), i); }
+
+  static void uniform(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n) {
+    const std::uint64_t k = static_cast<const SyntheticHost*>(self)->key(tensor);
+    for (std::uint64_t i = 0; i < n; ++i) dst[i] = static_cast<float>(draw(k, first + i));
+  }
+  static void normal(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n) {
+    const std::uint64_t k = mixed(static_cast<const SyntheticHost*>(self)->key(tensor));
+    for (std::uint64_t i = 0; i < n; ++i) {  // Box and Muller 1958, one of the pair
+      const double u = draw(k, 2 * (first + i)), v = draw(k, 2 * (first + i) + 1);
+      dst[i] = static_cast<float>(std::sqrt(-2 * std::log(1 - u)) * std::cos(2 * std::numbers::pi * v));
+    }
+  }
+  static int source(const void* self, const char* tensor, il_view* view) {
+    const auto& host = *static_cast<const SyntheticHost*>(self);
+    for (std::size_t i = 0; i < host.sources_.size(); ++i) {
+      const SyntheticParameter& p = host.parameters_[i];
+      if (p.name() != tensor) continue;
+      view->rank = static_cast<std::uint32_t>(p.dims().size());
+      view->dims = p.dims().data();
+      view->data = host.sources_[i].data();
+      return 0;
+    }
+    return 1;
+  }
+
+  std::uint64_t seed_;
+  const std::vector<SyntheticParameter>& parameters_;
+  std::vector<std::vector<float>> sources_;
+};
+
+}  // namespace initlab::sdk
