@@ -1,0 +1,47 @@
+// Bias + dropout + residual + LayerNorm over rows (Ba et al. 2016, arXiv 1607.06450), forward and backward.
+//
+//   s = residual + dropout(x + bias)        xhat = (s - mean(s)) / sqrt(var(s) + epsilon)        y = gamma xhat + beta
+// The variance is the biased one (divided by n), as in Hugging Face's BERT.
+#pragma once
+
+#include <cstdint>
+
+#include "compute/dropout.hpp"
+
+namespace initlab::compute {
+
+struct NormShape {
+  std::int64_t rows = 0;
+  std::int64_t n = 0;  // features
+  float epsilon = 0;
+};
+
+// What comes before the normalisation.
+struct NormInput {
+  const float* bias = nullptr;      // (n), null: none
+  const float* residual = nullptr;  // (rows, n), null: none
+  DropoutSite dropout;
+  RowNames names;  // needed where dropout is active
+};
+
+// x (rows, n) becomes xhat in place; y (rows, n); inverse_deviation (rows) is kept for the backward pass.
+void norm_forward(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
+                  float* y, float* inverse_deviation);
+
+struct NormGradients {
+  float* dresidual = nullptr;  // (rows, n): receives ds; null: not wanted. May be dy itself.
+  float* dx = nullptr;         // (rows, n): receives ds through the dropout. Where that is inactive, may be dresidual.
+  float* dbias = nullptr;      // (n) += column sums of dx; null: none
+  float* dgamma = nullptr;     // (n) +=
+  float* dbeta = nullptr;      // (n) +=
+};
+
+// Floats of scratch memory that norm_backward needs for rows of n features.
+std::int64_t norm_backward_scratch(std::int64_t n);
+
+// dy (rows, n). Column sums are taken over fixed groups of rows and then over the groups in order, so no number of
+// threads changes a bit.
+void norm_backward(const NormShape& shape, const NormInput& input, const float* gamma, const float* xhat,
+                   const float* inverse_deviation, const float* dy, const NormGradients& gradients, float* scratch);
+
+}  // namespace initlab::compute

@@ -1,0 +1,20 @@
+// Small kernels over rows and flat blocks: bias + tanh, column sums, sum of squares.
+#pragma once
+
+#include <cstdint>
+
+namespace initlab::compute {
+
+// x (rows, n) becomes y = tanh(x + bias), in place; bias (n).
+void bias_tanh_forward(std::int64_t rows, std::int64_t n, const float* bias, float* x);
+// dy (rows, n) becomes dx = dy (1 - y^2), in place; dbias (n) += column sums of dx.
+void bias_tanh_backward(std::int64_t rows, std::int64_t n, const float* y, float* dy, float* dbias);
+
+// sums (n) += column sums of x (rows, n), in an order that no number of threads changes.
+void add_column_sums(std::int64_t rows, std::int64_t n, const float* x, float* sums);
+
+// Sum of x[i]^2 in double, in an order that no number of threads changes. Relative error below 1e-10 for any n below
+// 2^31.
+double sum_of_squares(std::int64_t n, const float* x);
+
+}  // namespace initlab::compute
