@@ -1,4 +1,5 @@
 // The comparison of finished runs: pure functions over records, paired by replicate.
+// What the numbers mean, and their limits: docs/STATISTICS.md. Tables and JSON are report/'s.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "compare/statistics.hpp"
 #include "record/record.hpp"
 
 namespace initlab::compare {
@@ -16,64 +18,66 @@ namespace initlab::compare {
 // Which number of a run is compared.
 struct At {
   enum class Kind { last, best, step } kind = Kind::last;
-  std::int64_t step = 0;
+  std::int64_t step = 0;  // updates made so far, for Kind::step
 };
 At parse_at(const std::string& text);  // "last", "best", "step:N"; throws Error
 
+// What is compared, where the caller knows better than the runs. The runs' own choice is that of the newest one (by its
+// start).
 struct Options {
-  std::optional<std::string> metric, baseline, better, at;  // else as the runs say
+  std::optional<std::string> metric, baseline, better, at;
   std::optional<double> threshold;
-};
-
-struct Interval {
-  double low = 0, high = 0;
 };
 
 using Settings = std::vector<std::pair<std::string, base::Json>>;  // grid path -> value
 
-// One arm at one grid point.
+// One arm at one grid point. Every run is counted once: n + failed + unfinished + missing.
 struct ArmSummary {
   std::string arm;
   Settings settings;
-  std::int64_t n = 0;                     // runs with a value
-  std::int64_t failed = 0;                // runs that failed
-  std::int64_t unfinished = 0;            // running or interrupted: not counted above
-  double mean = 0, stddev = 0;            // stddev: n-1; NaN for n < 2
-  std::vector<double> values;             // by replicate, ascending
-  std::vector<std::int64_t> replicates;   // of `values`
+  std::int64_t n = 0;                    // runs with a value
+  std::int64_t failed = 0;               // runs that failed, or whose value is not a finite number
+  std::int64_t unfinished = 0;           // running or interrupted
+  std::int64_t missing = 0;              // finished without an evaluation where the comparison looks
+  double mean = 0, stddev = 0;           // stddev: n-1; NaN for n < 2 (mean: for n < 1)
+  std::vector<double> values;            // by replicate, ascending
+  std::vector<std::int64_t> replicates;  // of `values`
   std::vector<std::optional<std::int64_t>> steps_to_threshold;  // of `values`; nothing: never reached
-  std::int64_t degenerate = 0;            // runs whose compared evaluation predicts one class
+  std::int64_t last_step = 0;                                   // the latest evaluation of the runs of `values`
+  std::int64_t degenerate = 0;                                  // runs whose compared evaluation predicts one class
 };
 
 // An arm against the baseline arm at the same grid point.
 struct Pair {
   std::string arm;
   Settings settings;
-  std::int64_t n = 0;                     // common replicates
-  double difference = 0;                  // mean of arm - baseline
-  std::optional<Interval> ci95;           // Student t with n-1 degrees of freedom; nothing for n < 2
-  double p_sign_flip = 1;                 // exact two-sided sign-flip (Fisher-Pitman) test; n > 20: Monte Carlo, seeded
+  std::int64_t n = 0;            // common replicates
+  double difference = 0;         // mean of arm - baseline; NaN for n = 0
+  std::optional<Interval> ci95;  // Student t with n-1 degrees of freedom; nothing for n < 2
+  double p_sign_flip = 1;        // exact two-sided sign-flip (Fisher-Pitman) test; n > 20: Monte Carlo, seeded
 };
 
 struct Comparison {
   std::string experiment, metric, baseline, better, at;
   std::optional<double> threshold;
-  std::optional<double> constant_class;   // the metric of the training-majority label
-  std::vector<ArmSummary> arms;
-  std::vector<Pair> pairs;
-  std::vector<std::string> notes;         // e.g. "5 replicates: p cannot fall below 0.0625", mixed CPUs, unfinished runs
+  std::optional<double> constant_class;  // the metric of the training-majority label
+  std::vector<ArmSummary> arms;    // grid points ascending; in each the baseline, then the others as they were started
+  std::vector<Pair> pairs;         // in the same order
+  std::vector<std::string> notes;  // e.g. "5 pairs: p cannot fall below 0.0625", mixed CPUs, unfinished runs
 };
 
-// Runs of one experiment. Throws Error: no runs, none finished, unknown metric or baseline (with those there are), runs of
-// different tasks.
+// Runs of one experiment, in any order. The metric is one of the task's or "loss". Failed runs stay counted.
+// Throws Error: no runs; none ended; unknown metric or baseline (with those there are); runs of several experiments or
+// tasks; two runs of one arm, grid point and replicate; no evaluation at the step asked for.
 Comparison compare(std::span<const record::Run> runs, const Options& options);
 
-// Exact two-sided sign-flip p of the mean of differences: share of the 2^n sign patterns whose |sum| is at least the
-// observed one's (Fisher 1935; Pitman 1937). Zeros stay zeros. n > 20: 10^6 seeded random patterns, (k + 1) / (m + 1).
-double sign_flip_p(std::span<const double> differences);
-Interval student_t_interval(std::span<const double> values, double level);
-
-// The metric's curve of a run: (step, value).
+// The metric's curve of a run: (step, value), exactly the evaluations made. Throws Error for a metric the run does not
+// have.
 std::vector<std::pair<std::int64_t, double>> curve(const record::Run& run, const std::string& metric);
+
+// "arm", or "arm (training.optimizer.learning_rate = 2e-05)".
+std::string label(const std::string& arm, const Settings& settings);
+// "a = 1, b = x"; "" for none.
+std::string text(const Settings& settings);
 
 }  // namespace initlab::compare

@@ -1,8 +1,9 @@
-// Tables, JSON and CSV of a comparison. Text only here; no file formats of runs.
+// Tables, sentences, JSON and CSV of a comparison. Text only here; no file formats of runs.
 #pragma once
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/json.hpp"
 #include "compare/compare.hpp"
@@ -10,12 +11,35 @@
 
 namespace initlab::report {
 
+// The comparison for a terminal: one block a grid point, a verdict per pair, the notes. Metrics are fractions, 4
+// digits.
 std::string table(const compare::Comparison& comparison);
-base::Json to_json(const compare::Comparison& comparison);  // keys: docs/CLI.md; later versions add, never rename
-// One row per (run, arm, settings, replicate, step, metric, value), with a head line.
+
+// The keys of docs/CLI.md; later versions add, never rename. What is not a number is null.
+base::Json to_json(const compare::Comparison& comparison);
+
+// One row per (run, arm, settings, replicate, step, metric, value), with a head line; quoted as RFC 4180 says, lines
+// end in
+// "\n". Metrics: the evaluations' own and loss; train_loss, learning_rate and grad_norm of every step. Every run is
+// there, whatever its state.
 std::string to_csv(std::span<const record::Run> runs);
 
-// Aligned columns: numbers to the right, text to the left, two spaces between.
+// A pair in plain words: "pretrained beats zero by 0.4700 accuracy (95 % CI 0.4500 to 0.4900, 8 pairs, p = 0.0078)", or
+// "cannot tell ..." unless p < 0.05 and the interval lies on one side of 0.
+std::string verdict(const compare::Comparison& comparison, const compare::Pair& pair);
+
+// "120 (7/8 reached)": the step by which half of the runs had reached the threshold, misses included; "> 500 (3/8
+// reached)" where fewer than half did by the last step, "never (0/8 reached)" where none did; "-" for no runs.
+std::string steps_text(const compare::ArmSummary& arm);
+
+// A fraction or a loss: 4 digits, no "-0.0000", "-" for what is not a number. signed_number puts "+" before what is
+// above 0.
+std::string number(double value);
+std::string signed_number(double value);
+std::string p_text(double p);  // "0.0078", "<0.0001"
+
+// Aligned columns: numbers to the right, text to the left, two spaces between. Rows may be short. Widths are in
+// characters.
 std::string align(const std::vector<std::vector<std::string>>& rows, const std::vector<bool>& right);
 
 }  // namespace initlab::report

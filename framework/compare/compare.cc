@@ -1,0 +1,225 @@
+#include "compare/compare.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "compare/groups.hpp"
+#include "compare/notes.hpp"
+
+namespace initlab::compare {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// The run whose header decides what the options leave open.
+const record::Run& newest(std::span<const record::Run> runs) {
+  const record::Run* found = &runs.front();
+  for (const record::Run& run : runs)
+    if (run.header.started > found->header.started) found = &run;
+  return *found;
+}
+
+void require_comparable(std::span<const record::Run> runs) {
+  if (runs.empty()) throw base::Error({"compare", "runs", "at least one", "none", "make them with `initlab run SPEC`"});
+  const record::Run& first = runs.front();
+  const auto require_same = [&first](const record::Run& run, const char* subject, const std::string& want,
+                                     const std::string& have, const char* hint) {
+    if (want != have)
+      throw base::Error({run.file, subject, base::quote(want) + " as in " + first.file, base::quote(have), hint});
+  };
+  for (const record::Run& run : runs) {
+    require_same(run, "experiment", first.header.experiment, run.header.experiment, "compare one experiment at a time");
+    require_same(run, "task", first.header.task, run.header.task, "metrics of two tasks do not compare");
+    require_same(run, "metrics", base::join(first.header.metric_names, ", "), base::join(run.header.metric_names, ", "),
+                 "metrics of two tasks do not compare");
+  }
+  const bool any_ended = std::any_of(runs.begin(), runs.end(), [](const record::Run& run) {
+    return run.state == record::State::finished || run.state == record::State::failed;
+  });
+  if (!any_ended)
+    throw base::Error({"compare", "experiment " + base::quote(first.header.experiment), "at least one finished run",
+                       std::to_string(runs.size()) + ", all running or interrupted",
+                       "wait for them, or finish them with `initlab run SPEC`"});
+}
+
+std::string choose_metric(const record::RunHeader& header, const Options& options) {
+  std::vector<std::string> known = header.metric_names;
+  known.emplace_back("loss");
+  const std::string metric = options.metric ? *options.metric : !header.metric.empty() ? header.metric : known.front();
+  if (std::find(known.begin(), known.end(), metric) == known.end())
+    throw base::Error({"compare", "metric", "one of " + base::join(known, ", "), base::quote(metric),
+                       base::did_you_mean(metric, known)});
+  return metric;
+}
+
+std::string choose_better(const record::RunHeader& header, const Options& options, const std::string& metric) {
+  if (options.better) {
+    if (*options.better != "higher" && *options.better != "lower")
+      throw base::Error({"compare", "better", "higher or lower", base::quote(*options.better), ""});
+    return *options.better;
+  }
+  if (metric == header.metric && (header.better == "higher" || header.better == "lower")) return header.better;
+  return metric == "loss" ? "lower" : "higher";
+}
+
+// A baseline asked for must exist; one that only the runs name may be still to come, and a note says so.
+std::string choose_baseline(std::span<const record::Run> runs, const record::RunHeader& header,
+                            const Options& options) {
+  std::vector<std::string> arms;
+  for (const record::Run& run : runs)
+    if (std::find(arms.begin(), arms.end(), run.header.arm) == arms.end()) arms.push_back(run.header.arm);
+  std::sort(arms.begin(), arms.end());
+  if (options.baseline) {
+    if (std::find(arms.begin(), arms.end(), *options.baseline) == arms.end())
+      throw base::Error({"compare", "baseline", "one of " + base::join(arms, ", "), base::quote(*options.baseline),
+                         base::did_you_mean(*options.baseline, arms)});
+    return *options.baseline;
+  }
+  return header.baseline.empty() ? runs.front().header.arm : header.baseline;
+}
+
+// One number for all runs, or nothing where they disagree or have none.
+std::optional<double> constant_class(std::span<const record::Run> runs, const std::string& metric) {
+  std::optional<double> common;
+  for (const record::Run& run : runs) {
+    const auto& names = run.header.metric_names;
+    const auto column = static_cast<std::size_t>(std::find(names.begin(), names.end(), metric) - names.begin());
+    if (column >= run.header.constant_class.size() || column >= names.size()) return std::nullopt;
+    const double value = run.header.constant_class[column];
+    if (!std::isfinite(value) || (common && std::abs(value - *common) > 1e-9)) return std::nullopt;
+    common = value;
+  }
+  return common;
+}
+
+ArmSummary summarize(const Group& group, const Measure& measure, std::optional<double> threshold) {
+  ArmSummary arm;
+  arm.arm = group.arm;
+  arm.settings = group.settings;
+  for (const record::Run* run : group.runs) {
+    const Outcome result = outcome(*run, measure);
+    switch (result.kind) {
+      case Outcome::Kind::failed:
+      case Outcome::Kind::not_a_number:
+        ++arm.failed;
+        continue;
+      case Outcome::Kind::unfinished:
+        ++arm.unfinished;
+        continue;
+      case Outcome::Kind::missing:
+        ++arm.missing;
+        continue;
+      case Outcome::Kind::value:
+        break;
+    }
+    ++arm.n;
+    arm.values.push_back(result.value);
+    arm.replicates.push_back(run->header.replicate);
+    arm.degenerate += result.degenerate ? 1 : 0;
+    arm.last_step = std::max(arm.last_step, run->evals.back().step);
+    if (threshold) arm.steps_to_threshold.push_back(step_of_reaching(*run, measure, *threshold));
+  }
+  arm.mean = mean(arm.values);
+  arm.stddev = stddev(arm.values);
+  return arm;
+}
+
+// arm - baseline for every replicate that both have. Both lists ascend.
+std::vector<double> paired_differences(const ArmSummary& arm, const ArmSummary& baseline) {
+  std::vector<double> differences;
+  std::size_t b = 0;
+  for (std::size_t a = 0; a < arm.replicates.size(); ++a) {
+    while (b < baseline.replicates.size() && baseline.replicates[b] < arm.replicates[a]) ++b;
+    if (b < baseline.replicates.size() && baseline.replicates[b] == arm.replicates[a])
+      differences.push_back(arm.values[a] - baseline.values[b]);
+  }
+  return differences;
+}
+
+Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline) {
+  const std::vector<double> differences = paired_differences(arm, baseline);
+  Pair pair;
+  pair.arm = arm.arm;
+  pair.settings = arm.settings;
+  pair.n = static_cast<std::int64_t>(differences.size());
+  pair.difference = differences.empty() ? kNaN : mean(differences);
+  if (differences.size() >= 2) pair.ci95 = student_t_interval(differences, 0.95);
+  pair.p_sign_flip = sign_flip_p(differences);
+  return pair;
+}
+
+// Pairs of arms that share a grid point; group() puts the baseline first in each. arms[i] is the summary of groups[i].
+std::vector<Pair> pair_all(std::span<const Group> groups, std::span<const ArmSummary> arms,
+                           const std::string& baseline) {
+  std::vector<Pair> pairs;
+  std::optional<std::size_t> reference;
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    if (arms[i].arm == baseline) {
+      reference = i;
+    } else if (reference && groups[*reference].point == groups[i].point) {
+      pairs.push_back(pair_up(arms[i], arms[*reference]));
+    }
+  }
+  return pairs;
+}
+
+void require_step(std::span<const Group> groups, const Measure& measure) {
+  std::set<std::int64_t> steps;
+  for (const Group& group : groups)
+    for (const record::Run* run : group.runs)
+      for (const record::EvalRecord& eval : run->evals) steps.insert(eval.step);
+  if (steps.contains(measure.at.step)) return;
+  constexpr std::size_t kShown = 12;
+  std::vector<std::string> shown;
+  for (const std::int64_t step : steps) {
+    if (shown.size() == kShown) {
+      shown.push_back("... " + std::to_string(*steps.rbegin()));
+      break;
+    }
+    shown.push_back(std::to_string(step));
+  }
+  throw base::Error({"compare", "at", "a step with an evaluation",
+                     base::quote("step:" + std::to_string(measure.at.step)),
+                     shown.empty() ? "no run has an evaluation" : "evaluations stand at " + base::join(shown, ", ")});
+}
+
+}  // namespace
+
+At parse_at(const std::string& text) {
+  if (text == "last") return {At::Kind::last, 0};
+  if (text == "best") return {At::Kind::best, 0};
+  if (text.starts_with("step:")) {
+    const std::optional<std::int64_t> step = base::to_integer(std::string_view(text).substr(5));
+    if (step && *step >= 0) return {At::Kind::step, *step};
+  }
+  throw base::Error({"", "at", "last, best, or step:N with N = 0 or more", base::quote(text), ""});
+}
+
+Comparison compare(std::span<const record::Run> runs, const Options& options) {
+  require_comparable(runs);
+  const record::RunHeader& lead = newest(runs).header;
+  Comparison result;
+  result.experiment = lead.experiment;
+  result.metric = choose_metric(lead, options);
+  result.baseline = choose_baseline(runs, lead, options);
+  result.better = choose_better(lead, options, result.metric);
+  result.at = options.at ? *options.at : lead.at.empty() ? "last" : lead.at;
+  result.threshold = options.threshold;
+  if (!result.threshold && result.metric == lead.metric && std::isfinite(lead.threshold))
+    result.threshold = lead.threshold;
+  result.constant_class = constant_class(runs, result.metric);
+
+  const Measure measure{result.metric, result.better == "higher", parse_at(result.at)};
+  const std::vector<Group> groups = group(runs, result.baseline);
+  if (measure.at.kind == At::Kind::step) require_step(groups, measure);
+  for (const Group& group : groups) result.arms.push_back(summarize(group, measure, result.threshold));
+  result.pairs = pair_all(groups, result.arms, result.baseline);
+  result.notes = notes(groups, result, measure);
+  return result;
+}
+
+}  // namespace initlab::compare

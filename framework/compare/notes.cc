@@ -1,0 +1,203 @@
+#include "compare/notes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "base/text.hpp"
+
+namespace initlab::compare {
+namespace {
+
+using record::Run;
+using record::RunHeader;
+
+std::string count(std::int64_t n, const std::string& noun) {
+  return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
+}
+
+std::int64_t total(const Group& group) { return static_cast<std::int64_t>(group.runs.size()); }
+
+// "3 of 8 runs of zero"
+std::string share(std::int64_t part, const Group& group) {
+  return std::to_string(part) + " of " + count(total(group), "run") + " of " + label(group.arm, group.settings);
+}
+
+std::string number(double value) { return base::fixed(value, 4); }
+
+class Notes {
+ public:
+  Notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure)
+      : groups_(groups), comparison_(comparison), measure_(measure) {}
+
+  std::vector<std::string> write() {
+    say_what_was_read();
+    say_what_is_not_counted();
+    say_what_is_not_learned();
+    say_where_pairs_lack();
+    say_what_p_can_be();
+    say_what_is_mixed();
+    return std::move(notes_);
+  }
+
+ private:
+  void add(std::string note) { notes_.push_back(std::move(note)); }
+
+  // The values of one header field over all runs, or over the runs of one grid point; empty ones left out.
+  std::set<std::string> values(const std::function<std::string(const RunHeader&)>& field,
+                               std::optional<std::size_t> point = std::nullopt) const {
+    std::set<std::string> found;
+    for (const Group& group : groups_)
+      for (const Run* run : group.runs)
+        if (!point || group.point == *point)
+          if (std::string value = field(run->header); !value.empty()) found.insert(std::move(value));
+    return found;
+  }
+
+  void say_what_was_read() {
+    // The newest run decides what options leave open; runs of an older spec may have said something else.
+    const auto differ = [this](const char* what, const std::set<std::string>& said, const std::string& taken) {
+      if (said.size() < 2) return;
+      add("the runs ask for different " + std::string(what) + " (" +
+          base::join(std::vector<std::string>(said.begin(), said.end()), ", ") + "); taken: " + taken);
+    };
+    differ("metrics", values([](const RunHeader& header) { return header.metric; }), comparison_.metric);
+    differ("baselines", values([](const RunHeader& header) { return header.baseline; }), comparison_.baseline);
+    differ("evaluations", values([](const RunHeader& header) { return header.at; }), comparison_.at);
+    if (comparison_.threshold)
+      differ("thresholds", values([](const RunHeader& header) {
+               return std::isfinite(header.threshold) ? base::number_text(header.threshold) : std::string();
+             }),
+             base::number_text(*comparison_.threshold));
+    if (measure_.at.kind == At::Kind::best)
+      add("each run's best evaluation is chosen on the data it is measured on: the values flatter, most where runs are "
+          "noisy");
+  }
+
+  void say_what_is_not_counted() {
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const Group& group = groups_[i];
+      const ArmSummary& arm = comparison_.arms[i];
+      for (const Run* run : group.runs) {
+        const Outcome result = outcome(*run, measure_);
+        if (result.kind == Outcome::Kind::not_a_number)
+          add(label(group.arm, group.settings) + ", replicate " + std::to_string(run->header.replicate) + ": " +
+              comparison_.metric + " is " + base::number_text(result.value) + " at step " +
+              std::to_string(result.step) + "; counted as failed");
+      }
+      if (arm.failed > 0)
+        add(share(arm.failed, group) +
+            " failed: " + (arm.n > 0 ? "its mean speaks of the others only" : "it has no value to compare"));
+      if (arm.unfinished > 0) add(share(arm.unfinished, group) + " unfinished (running or interrupted): not counted");
+      if (arm.missing > 0)
+        add(share(arm.missing, group) + (arm.missing == 1 ? " has" : " have") + " no evaluation at " +
+            (measure_.at.kind == At::Kind::step ? "step " + std::to_string(measure_.at.step) : "all") +
+            ": not counted");
+    }
+  }
+
+  void say_what_is_not_learned() {
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const ArmSummary& arm = comparison_.arms[i];
+      if (arm.degenerate > 0) {
+        const bool classes = groups_[i].runs.front()->header.outputs != 1;
+        add(share(arm.degenerate, groups_[i]) + (arm.degenerate == 1 ? " predicts one " : " predict one ") +
+            (classes ? "class" : "value"));
+      }
+      if (!comparison_.constant_class || arm.values.empty()) continue;
+      const double constant = *comparison_.constant_class;
+      const bool any_better = std::any_of(arm.values.begin(), arm.values.end(), [&](double value) {
+        return measure_.higher_is_better ? value > constant + 1e-9 : value < constant - 1e-9;
+      });
+      if (!any_better)
+        add("no run of " + label(arm.arm, arm.settings) + " beats the constant-class baseline (" + number(constant) +
+            ")");
+    }
+  }
+
+  void say_where_pairs_lack() {
+    if (!comparison_.constant_class && comparison_.metric != "loss") {
+      const bool stated = std::any_of(groups_.begin(), groups_.end(), [](const Group& group) {
+        return !group.runs.front()->header.constant_class.empty();
+      });
+      if (stated) add("the runs do not agree on the constant-class baseline: none is shown");
+    }
+    std::set<std::size_t> with_baseline;
+    for (const Group& group : groups_)
+      if (group.arm == comparison_.baseline) with_baseline.insert(group.point);
+    std::set<std::size_t> told;
+    for (const Group& group : groups_)
+      if (!with_baseline.contains(group.point) && told.insert(group.point).second)
+        add("no run of the baseline " + comparison_.baseline +
+            (group.settings.empty() ? "" : " at " + text(group.settings)) + ": no differences there");
+    for (const Pair& pair : comparison_.pairs) {
+      const auto arm = std::find_if(comparison_.arms.begin(), comparison_.arms.end(), [&](const ArmSummary& candidate) {
+        return candidate.arm == pair.arm && candidate.settings == pair.settings;
+      });
+      if (pair.n < arm->n)
+        add(label(pair.arm, pair.settings) + ": " + std::to_string(pair.n) + " of " + count(arm->n, "replicate") +
+            (pair.n == 1 ? " has" : " have") + " a partner in " + comparison_.baseline +
+            "; the difference is theirs alone");
+    }
+  }
+
+  void say_what_p_can_be() {
+    std::set<std::int64_t> sizes;
+    for (const Pair& pair : comparison_.pairs)
+      if (pair.n > 0) sizes.insert(pair.n);
+    for (const std::int64_t n : sizes) {
+      const double smallest = smallest_sign_flip_p(static_cast<std::size_t>(n));
+      if (smallest > 0.01) add(count(n, "pair") + ": p cannot fall below " + base::number_text(smallest));
+      if (n > static_cast<std::int64_t>(kExactPairs))
+        add(count(n, "pair") + ": p from " + std::to_string(kRandomPatterns) + " random sign patterns, seeded");
+    }
+    if (comparison_.pairs.size() > 1)
+      add(count(static_cast<std::int64_t>(comparison_.pairs.size()), "comparison") +
+          ": p values and intervals are not adjusted for their number");
+  }
+
+  void say_what_is_mixed() {
+    const auto mixed = [this](const std::set<std::string>& kinds, const std::string& what, const std::string& effect) {
+      if (kinds.size() > 1)
+        add("mixed " + what + " (" + base::join(std::vector<std::string>(kinds.begin(), kinds.end()), "; ") +
+            "): " + effect);
+    };
+    const std::string bits = "replicates differ by rounding too";
+    mixed(values([](const RunHeader& header) { return header.cpu; }), "CPUs", bits);
+    mixed(values([](const RunHeader& header) { return std::to_string(header.threads); }), "threads", bits);
+    mixed(values([](const RunHeader& header) { return header.build; }), "builds", bits);
+    const auto short_hash = [](const std::string& hash) { return hash.substr(0, 12); };
+    std::set<std::size_t> told;
+    for (const Group& group : groups_) {
+      if (!told.insert(group.point).second) continue;
+      const std::string where = group.settings.empty() ? "" : " at " + text(group.settings);
+      const std::string effect = "a difference is not of the initialization alone";
+      mixed(values([&](const RunHeader& header) { return short_hash(header.data_sha256); }, group.point),
+            "data" + where, effect);
+      mixed(values([&](const RunHeader& header) { return short_hash(header.checkpoint_sha256); }, group.point),
+            "checkpoints" + where, effect);
+    }
+    const bool reads_checkpoint = std::any_of(groups_.begin(), groups_.end(), [](const Group& group) {
+      return std::any_of(group.runs.begin(), group.runs.end(), [](const Run* run) {
+        return std::any_of(run->init.begin(), run->init.end(),
+                           [](const auto& tensor) { return !tensor.source_file.empty(); });
+      });
+    });
+    if (reads_checkpoint && values([](const RunHeader& header) { return header.checkpoint_sha256; }).size() == 1)
+      add("one pre-trained checkpoint: the numbers speak of it, not of pre-training at large");
+  }
+
+  std::span<const Group> groups_;
+  const Comparison& comparison_;
+  const Measure& measure_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace
+
+std::vector<std::string> notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure) {
+  return Notes(groups, comparison, measure).write();
+}
+
+}  // namespace initlab::compare

@@ -1,0 +1,40 @@
+// Statistics of few paired numbers: exact where that is possible, and honest where it is not.
+// Pure functions over numbers; they know nothing of runs. Formulas and limits: docs/STATISTICS.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace initlab::compare {
+
+struct Interval {
+  double low = 0, high = 0;
+};
+
+double mean(std::span<const double> values);    // NaN for none
+double stddev(std::span<const double> values);  // of the sample (n - 1); NaN for fewer than two
+
+// mean +- t((1 + level) / 2, n - 1) s / sqrt(n): Student 1908. Covers `level` where the values are normal. Needs two
+// finite values and 0 < level < 1.
+Interval student_t_interval(std::span<const double> values, double level);
+
+// Two-sided sign-flip p of the mean of paired differences: the share of the 2^n sign patterns whose |sum| is at least
+// the observed one's (Fisher 1935, "The Design of Experiments", section 21; Pitman 1937). Exact up to kExactPairs
+// differences; above, kRandomPatterns random patterns with a fixed seed, p = (k + 1) / (m + 1) (Phipson and Smyth
+// 2010). Zeros stay zeros, and ties count: sums within 1e-10 of the sum of |differences| are equal, because differences
+// of shares such as 279/408 - 276/408 are equal in theory and differ in their last bits. 1 for no differences. Needs
+// finite values.
+inline constexpr std::size_t kExactPairs = 20;
+inline constexpr std::int64_t kRandomPatterns = 1'000'000;
+double sign_flip_p(std::span<const double> differences);
+
+// The smallest p that sign_flip_p can give for this many differences: 2 / 2^n (all of one sign), at least 1 / (m + 1)
+// where patterns are drawn; 1 for none.
+double smallest_sign_flip_p(std::size_t pairs);
+
+// The step by which at least half of the runs had reached the threshold, where an empty entry never did; nothing where
+// fewer than half did. The Kaplan-Meier median of runs that are all watched to their end (Kaplan and Meier 1958).
+std::optional<std::int64_t> median_steps(std::span<const std::optional<std::int64_t>> steps);
+
+}  // namespace initlab::compare

@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.hpp"
+#include "compare/statistics.hpp"
+#include "report/report.hpp"
+
+namespace initlab::report {
+namespace {
+
+constexpr double kAlpha = 0.05;
+
+std::string pairs_text(std::int64_t n) { return std::to_string(n) + (n == 1 ? " pair" : " pairs"); }
+
+std::string p_phrase(double p) { return p < 1e-4 ? "p < 0.0001" : "p = " + p_text(p); }
+
+// The fewest pairs whose smallest p lies below alpha.
+std::int64_t fewest_pairs() {
+  std::size_t n = 1;
+  while (compare::smallest_sign_flip_p(n) >= kAlpha) ++n;
+  return static_cast<std::int64_t>(n);
+}
+
+const compare::ArmSummary* find(const compare::Comparison& comparison, const std::string& arm,
+                                const compare::Settings& settings) {
+  const auto found = std::find_if(
+      comparison.arms.begin(), comparison.arms.end(),
+      [&](const compare::ArmSummary& summary) { return summary.arm == arm && summary.settings == settings; });
+  return found == comparison.arms.end() ? nullptr : &*found;
+}
+
+// "zero never", "pretrained 120", "xavier 400 (5 of 8 runs)", "xavier in 3 of 8 runs only"
+std::string reach_text(const compare::ArmSummary& arm) {
+  const auto runs = static_cast<std::int64_t>(arm.steps_to_threshold.size());
+  const auto reached = std::count_if(arm.steps_to_threshold.begin(), arm.steps_to_threshold.end(),
+                                     [](const auto& step) { return step.has_value(); });
+  if (reached == 0) return arm.arm + " never";
+  const std::string share = std::to_string(reached) + " of " + std::to_string(runs) + " runs";
+  const std::optional<std::int64_t> median = compare::median_steps(arm.steps_to_threshold);
+  if (!median) return arm.arm + " in " + share + " only";
+  return arm.arm + " " + std::to_string(*median) + (reached < runs ? " (" + share + ")" : "");
+}
+
+// "; steps to 0.85: pretrained 120, zero never"
+std::string threshold_clause(const compare::Comparison& comparison, const compare::Pair& pair) {
+  if (!comparison.threshold) return {};
+  const compare::ArmSummary* baseline = find(comparison, comparison.baseline, pair.settings);
+  const compare::ArmSummary* arm = find(comparison, pair.arm, pair.settings);
+  if (baseline == nullptr || arm == nullptr || baseline->n == 0 || arm->n == 0) return {};
+  return "; steps to " + base::number_text(*comparison.threshold) + ": " + reach_text(*baseline) + ", " +
+         reach_text(*arm);
+}
+
+}  // namespace
+
+std::string verdict(const compare::Comparison& comparison, const compare::Pair& pair) {
+  const std::string& arm = pair.arm;
+  const std::string& baseline = comparison.baseline;
+  if (pair.n == 0) return "cannot tell " + arm + " from " + baseline + ": no replicate has a value in both";
+  if (pair.n == 1)
+    return "cannot tell " + arm + " from " + baseline + ": one pair (" + signed_number(pair.difference) +
+           ") says nothing about its spread";
+  const compare::Interval& interval = *pair.ci95;
+  if (pair.difference == 0 && interval.low == 0 && interval.high == 0)
+    return arm + " and " + baseline + " gave equal values in all " + pairs_text(pair.n);
+  const bool one_side = interval.low > 0 || interval.high < 0;
+  const std::string numbers = " (95 % CI ";
+  if (pair.p_sign_flip < kAlpha && one_side) {
+    const bool arm_wins = (pair.difference > 0) == (comparison.better == "higher");
+    double low = interval.low, high = interval.high;
+    if (high < 0) low = -interval.high, high = -interval.low;
+    return (arm_wins ? arm + " beats " + baseline : baseline + " beats " + arm) + " by " +
+           number(std::abs(pair.difference)) + " " + comparison.metric + numbers + number(low) + " to " + number(high) +
+           ", " + pairs_text(pair.n) + ", " + p_phrase(pair.p_sign_flip) + ")" + threshold_clause(comparison, pair);
+  }
+  std::string why;
+  if (compare::smallest_sign_flip_p(static_cast<std::size_t>(pair.n)) >= kAlpha)
+    why = "; " + pairs_text(pair.n) + " cannot show p < 0.05, " + std::to_string(fewest_pairs()) + " can";
+  return "cannot tell " + arm + " from " + baseline + ": difference " + signed_number(pair.difference) + numbers +
+         signed_number(interval.low) + " to " + signed_number(interval.high) + ", " + pairs_text(pair.n) + ", " +
+         p_phrase(pair.p_sign_flip) + ")" + why;
+}
+
+}  // namespace initlab::report
