@@ -1,0 +1,286 @@
+#include "spec/plan.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "base/text.hpp"
+#include "spec/compose.hpp"
+#include "spec/path.hpp"
+#include "spec/reader.hpp"
+#include "spec/sections.hpp"
+#include "spec/yaml.hpp"
+
+namespace initlab::spec {
+namespace {
+
+using base::Error;
+using base::Json;
+using base::quote;
+
+// One key of `grid:`.
+struct Axis {
+  std::string path;
+  Mark mark;
+  bool of_training = false;  // lies over every arm's own training
+  std::vector<Node> values;
+};
+
+Json typed(const Node& scalar) {
+  if (scalar.quoted) return scalar.text;
+  if (scalar.text == "true" || scalar.text == "false") return scalar.text == "true";
+  if (const auto integer = base::to_integer(scalar.text)) return *integer;
+  if (const auto number = base::to_number(scalar.text)) return *number;
+  return scalar.text;
+}
+
+// Equal for values that mean the same: 1 and 1.0, 5e-5 and 0.00005.
+std::string canonical(const Node& scalar) {
+  const Json value = typed(scalar);
+  if (value.is_number_float()) return base::number_text(value.get<double>());
+  if (value.is_number_integer()) {
+    const auto number = static_cast<double>(value.get<std::int64_t>());
+    const bool exact = number > -9e15 && number < 9e15;
+    return exact ? base::number_text(number) : base::json_text(value);
+  }
+  return base::json_text(value);
+}
+
+void check_axis_values(const Node& list, const std::string& subject) {
+  if (!list.is_sequence()) fail_value(list, subject, "a list of values", "[2e-5, 5e-5]");
+  if (list.items.empty()) throw Error({list.mark.text(), subject, "at least one value", "an empty list", ""});
+  std::set<std::string> seen;
+  for (const Node& value : list.items) {
+    if (!value.is_scalar())
+      fail_value(value, subject, "one value", "an axis varies numbers and words, not lists or maps");
+    if (!seen.insert(canonical(value)).second)
+      throw Error({value.mark.text(), subject, "different values", quote(value.text) + " a second time", ""});
+  }
+}
+
+// The path as it acts on an arm: "arms.hot.training.batch" changes what "training.batch" changes.
+std::string acting_path(const std::string& path, const Node& document, const Mark& mark) {
+  const std::vector<PathStep> steps = split_path(path, document, mark);
+  const auto* section = std::get_if<std::string>(&steps[0]);
+  const auto* part = steps.size() > 2 ? std::get_if<std::string>(&steps[2]) : nullptr;
+  if (section == nullptr || *section != "arms" || part == nullptr || *part != "training") return path;
+  const auto* arm = std::get_if<std::string>(&steps[1]);
+  return arm == nullptr ? path : path.substr(std::string("arms.").size() + arm->size() + 1);
+}
+
+void check_axis_path(const Axis& axis, const std::vector<Axis>& others, const Node& document) {
+  const std::string subject = "grid path " + quote(axis.path);
+  const std::vector<PathStep> steps = split_path(axis.path, document, axis.mark);
+  const auto* section = std::get_if<std::string>(&steps[0]);
+  const std::vector<std::string> sections = {"model", "task", "training", "head", "arms"};
+  if (section == nullptr || std::find(sections.begin(), sections.end(), *section) == sections.end() || steps.size() < 2)
+    throw Error({axis.mark.text(), subject, "a value of model, task, training, head or arms", quote(axis.path),
+                 section == nullptr ? "" : base::did_you_mean(*section, sections)});
+  const Node* arms = document.find("arms");
+  const auto* arm = std::get_if<std::string>(&steps[1]);
+  if (*section == "arms" && (arm == nullptr || arms == nullptr || !arms->has(*arm))) {
+    std::vector<std::string> names;
+    if (arms != nullptr)
+      for (const Entry& entry : arms->entries) names.push_back(entry.key);
+    throw Error({axis.mark.text(), subject, "the name of an arm", arm == nullptr ? "a number" : quote(*arm),
+                 base::did_you_mean(arm == nullptr ? "" : *arm, names)});
+  }
+  const std::string acting = acting_path(axis.path, document, axis.mark);
+  for (const Axis& other : others) {
+    const std::string other_acting = acting_path(other.path, document, other.mark);
+    // Two arms may each have their own axis; one of them and the whole spec's may not.
+    const bool both_arms = acting != axis.path && other_acting != other.path;
+    const std::string& a = both_arms ? axis.path : acting;
+    const std::string& b = both_arms ? other.path : other_acting;
+    if (is_at_or_below(a, b) || is_at_or_below(b, a))
+      throw Error({axis.mark.text(), subject, "axes that change different values", quote(other.path) + " as well", ""});
+  }
+}
+
+std::vector<Axis> read_grid(const Node& document) {
+  std::vector<Axis> axes;
+  const Node* grid = document.find("grid");
+  if (grid == nullptr) return axes;
+  check_map(*grid, "grid", "grid: {training.optimizer.learning_rate: [2e-5, 5e-5]}");
+  if (grid->entries.size() > kMostAxes)
+    throw Error({grid->mark.text(), "grid", "at most " + std::to_string(kMostAxes) + " keys",
+                 std::to_string(grid->entries.size()), ""});
+  for (const Entry& entry : grid->entries) {
+    Axis axis{entry.key, entry.mark, entry.key.rfind("training.", 0) == 0, {}};
+    check_axis_path(axis, axes, document);
+    check_axis_values(entry.value, "grid." + entry.key);
+    axis.values = entry.value.items;
+    axes.push_back(std::move(axis));
+  }
+  return axes;
+}
+
+// The sections that no grid path reaches.
+struct Frame {
+  std::string experiment;
+  std::vector<std::string> arms;
+  SeedSpec seeds;
+  config::CompareConfig compare;
+  config::KeepConfig keep;
+  std::vector<std::string> plugins;
+};
+
+const Node& require(const Node& document, const char* key, const std::string& expected, const std::string& hint) {
+  const Node* node = document.find(key);
+  if (node == nullptr) throw Error({document.mark.text(), key, expected, "nothing", hint});
+  return *node;
+}
+
+std::vector<std::string> read_arm_names(const Node& document) {
+  const std::string hint = "arms: {random: [{use: truncated_normal, stddev: 0.02}]}";
+  const Node& arms = require(document, "arms", "a map from names to rules", hint);
+  check_map(arms, "arms", hint);
+  if (arms.entries.empty()) throw Error({arms.mark.text(), "arms", "at least one arm", "an empty map", hint});
+  if (arms.entries.size() > kMostArms)
+    throw Error({arms.mark.text(), "arms", "at most " + std::to_string(kMostArms) + " arms",
+                 std::to_string(arms.entries.size()), ""});
+  std::vector<std::string> names;
+  for (const Entry& arm : arms.entries) {
+    check_name(arm.key, "_.-", arm.mark, "arms");
+    names.push_back(arm.key);
+  }
+  return names;
+}
+
+Frame read_frame(const Node& document) {
+  check_keys(document, "",
+             {"experiment", "extends", "model", "task", "training", "arms", "head", "seeds", "grid", "compare", "keep",
+              "plugins"});
+  Frame frame;
+  const Node& name = require(document, "experiment", "a name", "experiment: my_question");
+  frame.experiment = read_text(name, "experiment");
+  check_name(frame.experiment, "_-", name.mark, "experiment");
+  frame.arms = read_arm_names(document);
+  if (const Node* seeds = document.find("seeds")) frame.seeds = read_seeds(*seeds);
+  if (const Node* compare = document.find("compare")) frame.compare = read_compare(*compare, frame.arms);
+  if (!frame.compare.baseline) frame.compare.baseline = frame.arms.front();
+  if (const Node* keep = document.find("keep")) frame.keep = read_keep(*keep);
+  if (const Node* plugins = document.find("plugins")) frame.plugins = read_plugins(*plugins);
+  require(document, "model", "a map", "model: {shape: tiny, vocabulary: vocab.txt} or {checkpoint: FOLDER}");
+  require(document, "task", "a map", "task: {name: mrpc, data: FOLDER}");
+  return frame;
+}
+
+// Every replicate draws its own seeds from `base`; a stream that the spec fixes is the same in all of them.
+config::Seeds derive_seeds(const SeedSpec& spec, std::int64_t replicate) {
+  const auto base = static_cast<std::uint64_t>(spec.base);
+  const auto stream = [&](const char* name, const std::optional<std::int64_t>& fixed) {
+    return fixed ? base::derive_seed(static_cast<std::uint64_t>(*fixed), name)
+                 : base::derive_seed(base, std::string(name) + "/" + std::to_string(replicate));
+  };
+  config::Seeds seeds;
+  seeds.init = stream("init", spec.init);
+  seeds.head = stream("head", spec.head);
+  seeds.order = stream("order", spec.order);
+  seeds.mask = stream("mask", spec.mask);
+  seeds.dropout = stream("dropout", spec.dropout);
+  seeds.subset = base::derive_seed(base, "subset");
+  return seeds;
+}
+
+// Refuses what would take unreasonable time or memory before any of it is spent.
+void check_size(const Node& document, const Frame& frame, const std::vector<Axis>& axes, std::size_t text_bytes) {
+  std::size_t plans = frame.arms.size() * static_cast<std::size_t>(frame.seeds.replicates);
+  for (const Axis& axis : axes) plans = plans > kMostPlans ? plans : plans * axis.values.size();
+  if (plans > kMostPlans)
+    throw Error({document.mark.text(), "arms x replicates x grid", "at most " + std::to_string(kMostPlans) + " runs",
+                 "more", "split the experiment"});
+  if (plans * text_bytes > kMostPlanBytes)
+    throw Error({document.mark.text(), "arms x replicates x grid",
+                 "runs times spec size of at most " + std::to_string(kMostPlanBytes >> 20) + " MiB",
+                 std::to_string(plans) + " runs of " + std::to_string(text_bytes) + " bytes", "split the experiment"});
+}
+
+// The training section of one arm at one grid point. What is written nearest wins, and the grid wins over all:
+// otherwise two grid points could be the same run.
+config::TrainingConfig arm_training(const Node& document, const Arm& arm, const std::vector<Axis>& axes,
+                                    const std::vector<std::size_t>& point) {
+  const Node* base = document.find("training");
+  Node section = base != nullptr ? *base : make_map(document.mark);
+  if (!section.is_map()) fail_value(section, "training", "a map");
+  if (!arm.training.is_null()) section = merge_training(std::move(section), arm.training);
+  Node root = make_map(document.mark);
+  root.entries.push_back({"training", section.mark, std::move(section)});
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    if (axes[i].of_training) set_at(root, axes[i].path, axes[i].values[point[i]], axes[i].mark);
+  return read_training(root.entries.front().value, "training");
+}
+
+// All runs of one grid point.
+void expand_point(const Node& document, const Frame& frame, const std::vector<Axis>& axes,
+                  const std::vector<std::size_t>& point, std::vector<config::RunPlan>& plans) {
+  Node at_point = document;
+  config::RunPlan common;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const Node& value = axes[i].values[point[i]];
+    set_at(at_point, axes[i].path, value, axes[i].mark);
+    common.settings.emplace_back(axes[i].path, typed(value));
+  }
+  common.experiment = frame.experiment;
+  common.model = read_model(*at_point.find("model"));
+  common.task = read_task(*at_point.find("task"));
+  common.head = read_rules(*at_point.find("head"), "head");
+  common.compare = frame.compare;
+  common.keep = frame.keep;
+  common.plugins = frame.plugins;
+  if (const Node* training = at_point.find("training")) read_training(*training, "training");
+  for (const Entry& entry : at_point.find("arms")->entries) {
+    const Arm arm = read_arm(entry.value, "arms." + entry.key);
+    config::RunPlan plan = common;
+    plan.arm = entry.key;
+    plan.init = arm.init;
+    plan.training = arm_training(at_point, arm, axes, point);
+    for (std::int64_t replicate = 0; replicate < frame.seeds.replicates; ++replicate) {
+      plan.replicate = replicate;
+      plan.seeds = derive_seeds(frame.seeds, replicate);
+      plans.push_back(plan);
+    }
+  }
+}
+
+// The next point in grid order, the last axis fastest; false after the last one.
+bool advance(std::vector<std::size_t>& point, const std::vector<Axis>& axes) {
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    if (++point[i] < axes[i].values.size()) return true;
+    point[i] = 0;
+  }
+  return false;
+}
+
+// The task head has a rule of its own in every arm; BERT's where the spec gives none.
+void add_default_head(Node& document) {
+  if (document.has("head")) return;
+  Node head = make_map(document.mark);
+  head.entries.push_back({"use", document.mark, make_scalar("truncated_normal", document.mark)});
+  head.entries.push_back({"stddev", document.mark, make_scalar("0.02", document.mark)});
+  document.entries.push_back({"head", document.mark, std::move(head)});
+}
+
+}  // namespace
+
+Expansion expand(Node document, const std::filesystem::path& file) {
+  const Frame frame = read_frame(document);
+  add_default_head(document);
+  const std::vector<Axis> axes = read_grid(document);
+  Expansion expansion;
+  expansion.experiment = frame.experiment;
+  expansion.text = to_block(document);
+  check_size(document, frame, axes, expansion.text.size());
+  std::vector<std::size_t> point(axes.size(), 0);
+  do {
+    expand_point(document, frame, axes, point, expansion.plans);
+  } while (advance(point, axes));
+  for (config::RunPlan& plan : expansion.plans) {
+    plan.spec_path = file.string();
+    plan.spec_text = expansion.text;
+  }
+  return expansion;
+}
+
+}  // namespace initlab::spec

@@ -1,0 +1,237 @@
+#include "spec/sections.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "spec/path.hpp"
+#include "spec/reader.hpp"
+#include "spec/yaml.hpp"
+
+namespace initlab::spec {
+
+using base::Error;
+using base::quote;
+using config::InitRule;
+
+void check_name(const std::string& name, const std::string& more, const Mark& mark, const std::string& subject) {
+  constexpr std::size_t kMostBytes = 100;
+  const bool fits = !name.empty() && name.size() <= kMostBytes && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           more.find(c) != std::string::npos;
+  });
+  if (fits) return;
+  std::vector<std::string> parts = {"letters", "digits"};
+  for (const char c : more) parts.emplace_back(1, c);
+  throw Error({mark.text(), subject, "a name of " + base::join(parts, " ") + ", at most 100 bytes", quote(name), ""});
+}
+
+namespace {
+
+config::ExperimentRef read_experiment_ref(const Node& node) {
+  const std::string path = "model.checkpoint";
+  check_keys(node, path, {"experiment", "set"});
+  config::ExperimentRef ref;
+  ref.place = node.mark.text();
+  const Node* file = node.find("experiment");
+  if (file == nullptr)
+    throw Error(
+        {node.mark.text(), path + ".experiment", "the path of a spec file", "nothing", "{experiment: pretrain.yaml}"});
+  ref.file = read_text(*file, path + ".experiment");
+  if (const Node* set = node.find("set")) {
+    check_map(*set, path + ".set", "{path: value}, as --set");
+    for (const Entry& entry : set->entries) ref.set.emplace_back(entry.key, to_flow(entry.value));
+  }
+  return ref;
+}
+
+// Where the weights' shape comes from: exactly one source.
+void check_shape_source(const Node& node, const config::ModelSpec& model) {
+  const std::vector<std::string> sources = {"checkpoint", "shape", "layers", "hidden", "heads"};
+  const bool has_checkpoint = node.has("checkpoint");
+  if (has_checkpoint) {
+    for (const Entry& entry : node.entries)
+      if (entry.key != "checkpoint" && entry.key != "pooling" && entry.key != "cased")
+        throw Error({entry.mark.text(), "model." + entry.key, "no such key beside model.checkpoint", entry.value.got(),
+                     "a checkpoint brings its shape and vocabulary; only pooling and cased may stand beside it"});
+    return;
+  }
+  for (const char* key : {"layers", "hidden", "heads"}) {
+    const Node* value = node.find(key);
+    if (model.shape && value != nullptr)
+      throw Error({value->mark.text(), std::string("model.") + key, "no such key beside model.shape", value->got(),
+                   "write either a shape, or layers, hidden and heads"});
+    if (!model.shape && value == nullptr)
+      throw Error({node.mark.text(), "model", "one of checkpoint, shape, or layers with hidden and heads",
+                   model.layers || model.hidden || model.heads ? std::string("no ") + key : "none",
+                   "model: {shape: tiny}"});
+  }
+  if (!model.shape && *model.hidden % *model.heads != 0)
+    fail_value(*node.find("hidden"), "model.hidden",
+               "a multiple of model.heads (" + std::to_string(*model.heads) + ")");
+}
+
+}  // namespace
+
+config::ModelSpec read_model(const Node& node) {
+  check_map(node, "model", "model: {shape: tiny, vocabulary: vocab.txt} or {checkpoint: FOLDER}");
+  config::ModelSpec model;
+  model.place = node.mark.text();
+  read_fields(node, "model", model, {"checkpoint"});
+  if (const Node* checkpoint = node.find("checkpoint")) {
+    if (checkpoint->is_map()) {
+      model.experiment = read_experiment_ref(*checkpoint);
+    } else if (checkpoint->is_scalar()) {
+      model.checkpoint = read_text(*checkpoint, "model.checkpoint");
+    } else {
+      fail_value(*checkpoint, "model.checkpoint", "a folder or {experiment: FILE}");
+    }
+  }
+  check_shape_source(node, model);
+  return model;
+}
+
+config::TaskConfig read_task(const Node& node) {
+  config::TaskConfig task;
+  read_fields(node, "task", task);
+  task.place = node.mark.text();
+  if (task.name.empty())
+    throw Error({node.mark.text(), "task.name", "the name of a task", "nothing", "task: {name: mrpc, data: FOLDER}"});
+  return task;
+}
+
+config::TrainingConfig read_training(const Node& node, const std::string& path) {
+  config::TrainingConfig training;
+  read_fields(node, path, training);
+  std::vector<std::string> given;
+  for (const std::string& key : length_keys())
+    if (node.has(key)) given.push_back(key);
+  if (given.size() > 1)
+    throw Error({node.find(given[1])->mark.text(), join_path(path, given[1]), "only one of epochs, steps and seconds",
+                 base::join(given, " and "), "remove one of them"});
+  if (given.empty()) training.epochs = 3;
+  if (training.accumulate > training.batch)
+    fail_value(*node.find("accumulate"), join_path(path, "accumulate"),
+               "at most the batch (" + std::to_string(training.batch) + ")",
+               "a micro-batch needs at least one sequence");
+  return training;
+}
+
+namespace {
+
+std::vector<std::string> read_texts(const Node& node, const std::string& path, const config::Check& check) {
+  if (!node.is_sequence()) return {read_text(node, path, check)};
+  if (node.items.empty()) throw Error({node.mark.text(), path, config::describe(check, "text"), "an empty list", ""});
+  std::vector<std::string> texts;
+  for (const Node& item : node.items) texts.push_back(read_text(item, path, check));
+  return texts;
+}
+
+InitRule read_rule(const Node& node, const std::string& path) {
+  check_map(node, path, "a rule is a map: {use: truncated_normal, stddev: 0.02}");
+  InitRule rule;
+  rule.place = node.mark.text();
+  rule.text = to_flow(node);
+  for (const Entry& entry : node.entries) {
+    const Node& value = entry.value;
+    const std::string at = join_path(path, entry.key);
+    if (entry.key == "use") {
+      rule.use = read_text(value, at);
+    } else if (entry.key == "role") {
+      rule.roles = read_texts(value, at, config::one_of(config::role_names()));
+    } else if (entry.key == "match") {
+      rule.match = read_text(value, at);
+    } else if (entry.key == "missing") {
+      rule.missing = read_text(value, at);
+    } else if (entry.key == "layers") {
+      const std::string expected = "layers as 3, 3..5, top(2) or bottom(2)";
+      if (!value.is_scalar()) fail_value(value, at, expected);
+      rule.layers = config::parse_layer_range(value.text);
+      if (!rule.layers) fail_value(value, at, expected, "layers count from 0");
+    } else {
+      if (!value.is_scalar()) fail_value(value, at, "one value (an option of the strategy)");
+      rule.options.emplace_back(entry.key, value.text);
+    }
+  }
+  if (rule.use.empty())
+    throw Error({node.mark.text(), join_path(path, "use"), "the name of a strategy", "nothing",
+                 "{use: truncated_normal, stddev: 0.02}; `initlab plugins` lists them"});
+  return rule;
+}
+
+}  // namespace
+
+std::vector<InitRule> read_rules(const Node& node, const std::string& path) {
+  if (!node.is_sequence()) return {read_rule(node, path)};
+  if (node.items.empty())
+    throw Error({node.mark.text(), path, "at least one rule", "an empty list", "[{use: bert_default}]"});
+  std::vector<InitRule> rules;
+  for (std::size_t i = 0; i < node.items.size(); ++i)
+    rules.push_back(read_rule(node.items[i], path + "[" + std::to_string(i) + "]"));
+  return rules;
+}
+
+Arm read_arm(const Node& node, const std::string& path) {
+  Arm arm;
+  if (!node.is_map() || (!node.has("init") && !node.has("training"))) {
+    if (!node.is_map() && !node.is_sequence())
+      fail_value(node, path, "a rule, a list of rules, or a map with init and training", "[{use: truncated_normal}]");
+    arm.init = read_rules(node, path);
+    return arm;
+  }
+  check_keys(node, path, {"init", "training"});
+  const Node* init = node.find("init");
+  if (init == nullptr)
+    throw Error(
+        {node.mark.text(), join_path(path, "init"), "a list of rules", "nothing", "init: [{use: truncated_normal}]"});
+  arm.init = read_rules(*init, join_path(path, "init"));
+  if (const Node* training = node.find("training")) {
+    config::TrainingConfig probe;  // its keys and types here, the rest once it lies over the spec's training
+    read_fields(*training, join_path(path, "training"), probe);
+    arm.training = *training;
+  }
+  return arm;
+}
+
+SeedSpec read_seeds(const Node& node) {
+  SeedSpec seeds;
+  read_fields(node, "seeds", seeds);
+  return seeds;
+}
+
+config::CompareConfig read_compare(const Node& node, const std::vector<std::string>& arms) {
+  config::CompareConfig compare;
+  read_fields(node, "compare", compare);
+  if (compare.baseline && std::find(arms.begin(), arms.end(), *compare.baseline) == arms.end())
+    fail_value(*node.find("baseline"), "compare.baseline", "the name of an arm",
+               base::did_you_mean(*compare.baseline, arms));
+  const bool is_step = compare.at.rfind("step:", 0) == 0;
+  const auto step = is_step ? base::to_integer(std::string_view(compare.at).substr(5)) : std::nullopt;
+  if (compare.at != "last" && compare.at != "best" && !(step && *step >= 0))
+    fail_value(*node.find("at"), "compare.at", "last, best or step:N");
+  return compare;
+}
+
+config::KeepConfig read_keep(const Node& node) {
+  check_map(node, "keep", "keep: {weights: final}");
+  check_keys(node, "keep", {"weights"});
+  config::KeepConfig keep;
+  if (const Node* weights = node.find("weights"))
+    keep.weights = read_texts(*weights, "keep.weights", config::one_of({"initial", "final"}));
+  std::vector<std::string> sorted = keep.weights;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    throw Error(
+        {node.find("weights")->mark.text(), "keep.weights", "each of initial and final once", "one of them twice", ""});
+  return keep;
+}
+
+std::vector<std::string> read_plugins(const Node& node) {
+  if (!node.is_sequence()) fail_value(node, "plugins", "a list of plugin files", "plugins: [../build/plugins/mine.so]");
+  std::vector<std::string> files;
+  for (std::size_t i = 0; i < node.items.size(); ++i)
+    files.push_back(read_text(node.items[i], "plugins[" + std::to_string(i) + "]"));
+  return files;
+}
+
+}  // namespace initlab::spec
