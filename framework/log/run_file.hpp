@@ -11,9 +11,9 @@ namespace initlab::log {
 
 inline constexpr int kSchema = 1;
 
-// Writes a run. All data sets, fixed-length strings and `state` are created under a temporary name; the file gets its own name
-// once SWMR writing is on. Flushed at each evaluation and every few seconds. Object times are not tracked, so that equal runs
-// give equal files but for times. Throws Error (path) where the file cannot be written.
+// Writes a run. All data sets, fixed-length strings and `state` are created under a temporary name; the file gets its
+// own name once SWMR writing is on. Flushed at each evaluation and every few seconds. Object times are not tracked, so
+// that equal runs give equal files but for times. Throws Error (path) where the file cannot be written.
 class RunWriter : public record::RunSink {
  public:
   explicit RunWriter(std::filesystem::path file);
@@ -30,8 +30,8 @@ class RunWriter : public record::RunSink {
 
 enum class Detail { summary, predictions };  // summary leaves EvalRecord::predictions empty
 
-// Reads a run file, also one that another process is writing (SWMR). Throws Error: not HDF5, not a run file, another schema,
-// a data set that is missing or has another type. Sizes are checked before memory is taken.
+// Reads a run file, also one that another process is writing (SWMR). Throws Error: not HDF5, not a run file, another
+// schema, a data set that is missing or has another type. Sizes are checked before memory is taken.
 record::Run read_run(const std::filesystem::path& file, Detail detail = Detail::summary);
 
 // Only attributes and `state`: cheap, for "has this run been done?". Returns the run's id and state.

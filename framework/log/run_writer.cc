@@ -1,0 +1,301 @@
+// The writing half of run_file.hpp: RunWriter. Steps are kept in memory between flushes, so that a step costs a copy.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <limits>
+#include <set>
+#include <type_traits>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "log/hdf5.hpp"
+#include "log/run_file.hpp"
+#include "log/schema.hpp"
+
+namespace initlab::log {
+namespace {
+
+using record::EvalRecord;
+using record::InitRecord;
+using record::RunHeader;
+using record::StepRecord;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kFlushEvery{5};
+constexpr std::size_t kMostPending = 4096;      // steps held in memory
+constexpr hsize_t kStepChunk = 512;             // rows: 4 KiB a column
+constexpr hsize_t kEvalChunk = 64;              // rows
+constexpr std::int64_t kExamplesChunk = 256;    // numbers: small, because a chunk that is rewritten takes new space
+constexpr hsize_t kPredictionsChunk = 1 << 20;  // numbers
+
+// How a member is stored in a column of its own.
+template <class Member>
+using Stored = std::conditional_t<std::is_same_v<Member, bool>, std::uint8_t, Member>;
+
+// --- fields that are written once
+// -----------------------------------------------------------------------------------------
+
+void write_field(const h5::File& file, const char* name, const std::string& text) { h5::create_text(file, name, text); }
+void write_field(const h5::File& file, const char* name, const std::vector<std::string>& texts) {
+  h5::write_texts(file, name, texts);
+}
+template <class T>
+void write_field(const h5::File& file, const char* name, const T& number) {
+  h5::write_numbers<T>(file, name, {}, std::span(&number, 1));
+}
+template <class T>
+void write_field(const h5::File& file, const char* name, const std::vector<T>& numbers) {
+  h5::write_numbers<T>(file, name, {numbers.size()}, numbers);
+}
+
+// One column of a table whose rows are all known.
+template <class Record>
+void write_column(const h5::File& file, const char* name, const std::vector<Record>& rows,
+                  std::string Record::*member) {
+  std::vector<std::string> texts;
+  for (const Record& row : rows) texts.push_back(row.*member);
+  h5::write_texts(file, name, texts);
+}
+template <class Record>
+void write_column(const h5::File& file, const char* name, const std::vector<Record>& rows, double Record::*member) {
+  std::vector<double> numbers;
+  for (const Record& row : rows) numbers.push_back(row.*member);
+  write_field(file, name, numbers);
+}
+// Shapes: (rows, largest rank), padded with -1.
+template <class Record>
+void write_column(const h5::File& file, const char* name, const std::vector<Record>& rows,
+                  std::vector<std::int64_t> Record::*member) {
+  std::size_t rank = 1;
+  for (const Record& row : rows) rank = std::max(rank, (row.*member).size());
+  std::vector<std::int64_t> padded(rows.size() * rank, -1);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    std::copy((rows[i].*member).begin(), (rows[i].*member).end(),
+              padded.begin() + static_cast<std::ptrdiff_t>(i * rank));
+  h5::write_numbers<std::int64_t>(file, name, {rows.size(), rank}, padded);
+}
+
+// --- columns that grow
+// ----------------------------------------------------------------------------------------------------
+
+template <class T>
+h5::Dataset create_column(const h5::File& file, const std::string& name, hsize_t chunk) {
+  return h5::create_dataset(file, name, h5::file_type<T>(), {.dims = {0}, .chunk = {chunk}});
+}
+
+template <class Record, class Member>
+void append_column(const h5::Dataset& column, hsize_t filled, std::span<const Record> rows, Member Record::*member) {
+  std::vector<Stored<Member>> values;
+  values.reserve(rows.size());
+  for (const Record& row : rows) values.push_back(static_cast<Stored<Member>>(row.*member));
+  h5::append<Stored<Member>>(column, filled, rows.size(), values);
+}
+
+// Metrics become columns of /eval: their names must be new there. `loss` is there already and means the same.
+void check_metric_names(const std::string& place, const std::vector<std::string>& names) {
+  const std::set<std::string> taken{"step", "degenerate", "seconds", "predictions", "labels", ".", ".."};
+  std::set<std::string> seen;
+  for (const std::string& name : names)
+    if (name.empty() || name.find('/') != std::string::npos || taken.contains(name) || !seen.insert(name).second)
+      throw base::Error({place, "metric names", "names that are different and free in /eval", base::quote(name), ""});
+}
+
+}  // namespace
+
+struct RunWriter::Impl {
+  std::filesystem::path path, temporary;
+  h5::File file;  // declared before the data sets: they are closed first
+  h5::Dataset state, reason, last_step, examples, predictions;
+  std::vector<h5::Dataset> step_columns, eval_columns, metric_columns;
+  std::size_t batch = 0, labels = 0, outputs = 0, metrics = 0;
+  std::vector<std::size_t> stored_metrics;  // those that have a column of their own
+  std::vector<StepRecord> pending;
+  hsize_t steps = 0, evals = 0;  // rows in the file
+  Clock::time_point flushed = Clock::now();
+
+  void create(const RunHeader& header, const std::vector<InitRecord>& init);
+  void create_train(const RunHeader& header);
+  void create_eval(const RunHeader& header);
+  void append_steps();
+  void append_examples();
+  void append_eval(const EvalRecord& eval);
+  void append_predictions(const EvalRecord& eval);
+  void flush();
+  void close();
+};
+
+void RunWriter::Impl::create(const RunHeader& header, const std::vector<InitRecord>& init) {
+  check_metric_names(path.string(), header.metric_names);
+  file = h5::create_file(temporary);
+  h5::write_attribute(file, "schema", std::int64_t{kSchema});
+  schema::root_attributes(header, [&](const char* name, const auto& value) { h5::write_attribute(file, name, value); });
+  for (const char* group : schema::kGroups) h5::create_group(file, group);
+  state = h5::create_text(file, "/state", record::to_text(record::State::running), schema::kStateBytes);
+  reason = h5::create_text(file, "/reason", "", schema::kReasonBytes);
+  const std::int64_t none = 0;
+  last_step = h5::write_numbers<std::int64_t>(file, "/last_step", {}, std::span(&none, 1));
+  schema::header_fields(header, [&](const char* name, const auto& value) { write_field(file, name, value); });
+  schema::plugin_columns([&](const char* name, auto member) { write_column(file, name, header.plugins, member); });
+  schema::init_columns([&](const char* name, auto member) { write_column(file, name, init, member); });
+  create_train(header);
+  create_eval(header);
+  h5::start_swmr_write(file);
+}
+
+void RunWriter::Impl::create_train(const RunHeader& header) {
+  schema::step_columns([&]<class Member>(const char* name, Member StepRecord::*) {
+    step_columns.push_back(create_column<Member>(file, name, kStepChunk));
+  });
+  batch = static_cast<std::size_t>(std::max<std::int64_t>(header.batch, 0));
+  if (batch == 0) return;
+  const std::int32_t fill = -1;
+  examples = h5::create_dataset(
+      file, "/train/examples", h5::file_type<std::int32_t>(),
+      {.dims = {0, batch},
+       .chunk = {static_cast<hsize_t>(std::max<std::int64_t>(1, kExamplesChunk / header.batch)), batch},
+       .deflate = true},
+      &fill);
+}
+
+void RunWriter::Impl::create_eval(const RunHeader& header) {
+  schema::eval_columns([&]<class Member>(const char* name, Member EvalRecord::*) {
+    eval_columns.push_back(create_column<Stored<Member>>(file, name, kEvalChunk));
+  });
+  metrics = header.metric_names.size();
+  for (std::size_t i = 0; i < metrics; ++i) {
+    if (header.metric_names[i] == "loss") continue;
+    metric_columns.push_back(create_column<double>(file, "/eval/" + header.metric_names[i], kEvalChunk));
+    stored_metrics.push_back(i);
+  }
+  labels = header.labels.size();
+  outputs = static_cast<std::size_t>(std::max<std::int64_t>(header.outputs, 0));
+  if (labels == 0 || outputs == 0) return;
+  const float fill = std::numeric_limits<float>::quiet_NaN();
+  predictions = h5::create_dataset(file, "/eval/predictions", h5::file_type<float>(),
+                                   {.dims = {0, labels, outputs},
+                                    .chunk = {1, std::clamp<hsize_t>(kPredictionsChunk / outputs, 1, labels), outputs},
+                                    .deflate = true},
+                                   &fill);
+}
+
+void RunWriter::Impl::append_steps() {
+  if (pending.empty()) return;
+  std::size_t column = 0;
+  schema::step_columns(
+      [&](const char*, auto member) { append_column<StepRecord>(step_columns[column++], steps, pending, member); });
+  if (examples) append_examples();
+  steps += pending.size();
+  pending.clear();
+}
+
+void RunWriter::Impl::append_examples() {
+  std::vector<std::int32_t> rows(pending.size() * batch, -1);  // (steps, batch)
+  for (std::size_t i = 0; i < pending.size(); ++i)
+    std::transform(pending[i].examples.begin(), pending[i].examples.end(),
+                   rows.begin() + static_cast<std::ptrdiff_t>(i * batch),
+                   [](std::int64_t row) { return static_cast<std::int32_t>(row); });
+  h5::append<std::int32_t>(examples, steps, pending.size(), rows);
+}
+
+void RunWriter::Impl::append_eval(const EvalRecord& eval) {
+  std::size_t column = 0;
+  schema::eval_columns([&](const char*, auto member) {
+    append_column<EvalRecord>(eval_columns[column++], evals, std::span(&eval, 1), member);
+  });
+  for (std::size_t i = 0; i < metric_columns.size(); ++i)
+    h5::append<double>(metric_columns[i], evals, 1, std::span(&eval.metrics[stored_metrics[i]], 1));
+  if (predictions) append_predictions(eval);
+  ++evals;
+}
+
+// An evaluation that kept no predictions gets a row of NaN.
+void RunWriter::Impl::append_predictions(const EvalRecord& eval) {
+  std::vector<float> row = eval.predictions;  // (examples, outputs)
+  row.resize(labels * outputs, std::numeric_limits<float>::quiet_NaN());
+  h5::append<float>(predictions, evals, 1, row);
+}
+
+// `last_step` is written after the rows it speaks of have reached the file.
+void RunWriter::Impl::flush() {
+  const std::int64_t last = pending.empty() ? -1 : pending.back().step;
+  append_steps();
+  h5::flush(file);
+  if (last >= 0) {
+    h5::write_number(last_step, last);
+    h5::flush(last_step);
+  }
+  flushed = Clock::now();
+}
+
+void RunWriter::Impl::close() {
+  for (auto* columns : {&step_columns, &eval_columns, &metric_columns}) columns->clear();
+  for (auto* set : {&state, &reason, &last_step, &examples, &predictions}) *set = {};
+  h5::close(file);
+}
+
+RunWriter::RunWriter(std::filesystem::path file) : impl_(std::make_unique<Impl>()) {
+  impl_->path = std::move(file);
+  impl_->temporary = impl_->path.string() + ".tmp-" + std::to_string(::getpid());
+}
+
+RunWriter::~RunWriter() {
+  if (!impl_->file.id) return;
+  try {
+    impl_->flush();
+  } catch (const std::exception&) {  // the rows of the last flush stand; there is nobody left to tell
+  }
+}
+
+void RunWriter::begin(const RunHeader& header, const std::vector<InitRecord>& init) {
+  assert(!impl_->file.id);
+  try {
+    impl_->create(header, init);
+    std::error_code failed;
+    std::filesystem::rename(impl_->temporary, impl_->path, failed);
+    if (failed)
+      throw base::Error(
+          {impl_->path.string(), "cannot be written", "", failed.message(), "choose another results folder"});
+  } catch (...) {
+    const auto name = std::move(impl_->path), temporary = std::move(impl_->temporary);
+    impl_ = std::make_unique<Impl>();
+    impl_->path = name;
+    impl_->temporary = temporary;
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw;
+  }
+}
+
+void RunWriter::step(const StepRecord& step) {
+  assert(impl_->file.id);
+  const auto fits = [](std::int64_t row) { return row >= -1 && row <= std::numeric_limits<std::int32_t>::max(); };
+  if (impl_->examples && (step.examples.size() > impl_->batch || !std::ranges::all_of(step.examples, fits)))
+    throw base::Error({impl_->path.string(), "/train/examples",
+                       "at most " + std::to_string(impl_->batch) + " rows a step, each below 2^31",
+                       std::to_string(step.examples.size()) + " at step " + std::to_string(step.step), ""});
+  impl_->pending.push_back(step);
+  if (Clock::now() - impl_->flushed >= kFlushEvery || impl_->pending.size() >= kMostPending) impl_->flush();
+}
+
+void RunWriter::eval(const EvalRecord& eval) {
+  assert(impl_->file.id);
+  const std::size_t numbers = impl_->predictions ? impl_->labels * impl_->outputs : 0;
+  if (eval.metrics.size() != impl_->metrics || (!eval.predictions.empty() && eval.predictions.size() != numbers))
+    throw base::Error({impl_->path.string(), "evaluation at step " + std::to_string(eval.step),
+                       std::to_string(impl_->metrics) + " metrics and " + std::to_string(numbers) + " predictions",
+                       std::to_string(eval.metrics.size()) + " and " + std::to_string(eval.predictions.size()), ""});
+  impl_->append_eval(eval);
+  impl_->flush();
+}
+
+void RunWriter::finish(record::State state, const std::string& reason) {
+  assert(impl_->file.id);
+  impl_->flush();
+  h5::write_text(impl_->reason, reason);
+  h5::write_text(impl_->state, record::to_text(state));
+  impl_->close();
+}
+
+}  // namespace initlab::log

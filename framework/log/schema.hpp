@@ -1,0 +1,102 @@
+// Schema 1 of a run file as lists that writer and reader both walk; docs/RUN_FILE.md says it in words.
+// A list visits (name in the file, member), so a field is named once and cannot be written and then forgotten.
+#pragma once
+
+#include "record/record.hpp"
+
+namespace initlab::log::schema {
+
+inline constexpr const char* kGroups[] = {"/comparison",         "/eval", "/init", "/provenance",
+                                          "/provenance/plugins", "/train"};
+
+inline constexpr std::size_t kStateBytes = 16;  // the longest is "interrupted"
+inline constexpr std::size_t kReasonBytes = 512;
+
+// Attributes of the root, beside `schema`.
+template <class Header, class Visit>
+void root_attributes(Header& header, Visit&& visit) {
+  visit("run_id", header.run_id);
+  visit("experiment", header.experiment);
+  visit("arm", header.arm);
+  visit("replicate", header.replicate);
+  visit("settings", header.settings);
+  visit("command", header.command);
+}
+
+// Data sets that hold one field of the header each.
+template <class Header, class Visit>
+void header_fields(Header& header, Visit&& visit) {
+  visit("/comparison/metric", header.metric);
+  visit("/comparison/better", header.better);
+  visit("/comparison/threshold", header.threshold);
+  visit("/comparison/at", header.at);
+  visit("/comparison/baseline", header.baseline);
+  visit("/comparison/task", header.task);
+  visit("/comparison/metric_names", header.metric_names);
+  visit("/comparison/constant_class", header.constant_class);
+  visit("/eval/labels", header.labels);
+  visit("/provenance/spec", header.spec);
+  visit("/provenance/plan", header.plan);
+  visit("/provenance/checkpoint", header.checkpoint);
+  visit("/provenance/checkpoint_sha256", header.checkpoint_sha256);
+  visit("/provenance/checkpoint_run", header.checkpoint_run);
+  visit("/provenance/data_sha256", header.data_sha256);
+  visit("/provenance/build", header.build);
+  visit("/provenance/cpu", header.cpu);
+  visit("/provenance/threads", header.threads);
+  visit("/provenance/libraries", header.libraries);
+  visit("/provenance/started", header.started);
+}
+
+// Columns of /provenance/plugins: one row a library.
+template <class Visit>
+void plugin_columns(Visit&& visit) {
+  using record::PluginRecord;
+  visit("/provenance/plugins/name", &PluginRecord::name);
+  visit("/provenance/plugins/version", &PluginRecord::version);
+  visit("/provenance/plugins/file", &PluginRecord::file);
+  visit("/provenance/plugins/sha256", &PluginRecord::sha256);
+}
+
+// Columns of /init: one row a tensor.
+template <class Visit>
+void init_columns(Visit&& visit) {
+  using record::InitRecord;
+  visit("/init/name", &InitRecord::name);
+  visit("/init/role", &InitRecord::role);
+  visit("/init/shape", &InitRecord::shape);
+  visit("/init/rule", &InitRecord::rule);
+  visit("/init/strategy", &InitRecord::strategy);
+  visit("/init/options", &InitRecord::options);
+  visit("/init/source_file", &InitRecord::source_file);
+  visit("/init/source_key", &InitRecord::source_key);
+  visit("/init/mean", &InitRecord::mean);
+  visit("/init/std", &InitRecord::stddev);
+  visit("/init/min", &InitRecord::min);
+  visit("/init/max", &InitRecord::max);
+  visit("/init/sha256", &InitRecord::sha256);
+}
+
+// Columns of /train: one row a step; /train/examples stands beside them.
+template <class Visit>
+void step_columns(Visit&& visit) {
+  using record::StepRecord;
+  visit("/train/step", &StepRecord::step);
+  visit("/train/loss", &StepRecord::loss);
+  visit("/train/learning_rate", &StepRecord::learning_rate);
+  visit("/train/grad_norm", &StepRecord::grad_norm);
+  visit("/train/tokens", &StepRecord::tokens);
+  visit("/train/seconds", &StepRecord::seconds);
+}
+
+// Columns of /eval: one row an evaluation; the metrics, one column each, and /eval/predictions stand beside them.
+template <class Visit>
+void eval_columns(Visit&& visit) {
+  using record::EvalRecord;
+  visit("/eval/step", &EvalRecord::step);
+  visit("/eval/loss", &EvalRecord::loss);
+  visit("/eval/degenerate", &EvalRecord::degenerate);
+  visit("/eval/seconds", &EvalRecord::seconds);
+}
+
+}  // namespace initlab::log::schema
