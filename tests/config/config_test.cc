@@ -1,0 +1,53 @@
+// Field lists, layer ranges, named shapes.
+#include "config/config.hpp"
+
+#include <gtest/gtest.h>
+
+namespace initlab::config {
+namespace {
+
+TEST(Fields, JsonHasEveryFieldInOrder) {
+  OptimizerConfig optimizer;
+  EXPECT_EQ(base::json_text(to_json(optimizer)),
+            R"({"name":"adamw","learning_rate":5e-05,"beta1":0.9,"beta2":0.999,"epsilon":1e-08,"weight_decay":0.01})");
+  TrainingConfig training;
+  const base::Json json = to_json(training);
+  EXPECT_TRUE(json["epochs"].is_null());
+  EXPECT_EQ(json["optimizer"]["name"], "adamw");
+}
+
+TEST(Check, SaysWhatWasExpected) {
+  EXPECT_EQ(violation(positive(), 0, "a number"), "a number above 0");
+  EXPECT_EQ(violation(fraction(), 1, "a number"), "a number from 0 to below 1");
+  EXPECT_EQ(violation(at_least(1), 1, "an integer"), "");
+  EXPECT_EQ(violation(one_of({"a", "b"}), "c"), "one of a, b");
+}
+
+TEST(LayerRange, FormsAndCover) {
+  const auto covered = [](const char* text, std::int64_t layers) {
+    std::string marks;
+    const auto range = parse_layer_range(text);
+    if (!range) return std::string("none");
+    for (std::int64_t l = -1; l < layers; ++l) marks += range->covers(l, layers) ? '1' : '0';
+    return marks;
+  };
+  EXPECT_EQ(covered("top(2)", 4), "00011");
+  EXPECT_EQ(covered("bottom(1)", 4), "01000");
+  EXPECT_EQ(covered("1..2", 4), "00110");
+  EXPECT_EQ(covered("3", 4), "00001");
+  EXPECT_EQ(covered("top(0)", 4), "00000");
+  for (const char* bad : {"", "top", "top()", "top(x)", "top(-1)", "2..1", "..", "a..b", "-1", "top(2) "})
+    EXPECT_FALSE(parse_layer_range(bad)) << bad;
+}
+
+TEST(NamedShape, IsTheFieldsOwn) {
+  const auto tiny = named_shape("tiny");
+  ASSERT_TRUE(tiny);
+  EXPECT_EQ(tiny->layers, 2);
+  EXPECT_EQ(tiny->hidden, 128);
+  EXPECT_EQ(tiny->intermediate, 512);
+  EXPECT_FALSE(named_shape("huge"));
+}
+
+}  // namespace
+}  // namespace initlab::config

@@ -1,0 +1,54 @@
+// The parameter table: counts as published, contiguous, names, roles.
+#include "params/params.hpp"
+
+#include <gtest/gtest.h>
+
+namespace initlab::params {
+namespace {
+
+config::ModelConfig shape(const char* name, std::int64_t vocabulary) {
+  config::ModelConfig model = *config::named_shape(name);
+  model.vocabulary = vocabulary;
+  return model;
+}
+
+TEST(Table, BertBaseHasItsPublishedSize) {
+  // 109,482,240 parameters of bert-base-uncased with pooler, and 768 * 2 + 2 of a classifier.
+  const ParameterTable table = bert_parameters(shape("base", 30522), config::HeadKind::classifier, 2);
+  EXPECT_EQ(table.size(), 109482240 + 768 * 2 + 2);
+}
+
+TEST(Table, FillsItsBlockWithoutHoles) {
+  const ParameterTable table = bert_parameters(shape("tiny", 100), config::HeadKind::mlm, 0);
+  std::int64_t next = 0;
+  for (const Parameter& p : table.all()) {
+    EXPECT_EQ(p.offset, next) << p.name;
+    next += p.size;
+  }
+  EXPECT_EQ(next, table.size());
+  EXPECT_EQ(table.find("cls.predictions.decoder.weight"), nullptr) << "the decoder is tied";
+  EXPECT_EQ(table.find("bert.pooler.dense.weight"), nullptr);
+}
+
+TEST(Table, QueryKeyValueStandTogether) {
+  const ParameterTable table = bert_parameters(shape("tiny", 100), config::HeadKind::classifier, 2);
+  const std::string self = "bert.encoder.layer.1.attention.self.";
+  const Parameter& q = table.at(self + "query.weight");
+  EXPECT_EQ(table.at(self + "key.weight").offset, q.offset + q.size);
+  EXPECT_EQ(table.at(self + "value.weight").offset, q.offset + 2 * q.size);
+  EXPECT_EQ(table.at(self + "key.bias").offset, table.at(self + "query.bias").offset + 128);
+  EXPECT_EQ(q.layer, 1);
+  EXPECT_EQ(q.role, Role::matrix);
+}
+
+TEST(Table, DecayFallsOnMatricesAndEmbeddingsOnly) {
+  const ParameterTable table = bert_parameters(shape("tiny", 100), config::HeadKind::classifier, 2);
+  for (const Parameter& p : table.all()) {
+    const bool exempt = p.name.ends_with("bias") || p.name.find("LayerNorm") != std::string::npos;
+    EXPECT_EQ(p.decays(), !exempt) << p.name;
+    EXPECT_EQ(p.head, p.name.starts_with("classifier")) << p.name;
+  }
+}
+
+}  // namespace
+}  // namespace initlab::params
