@@ -1,9 +1,10 @@
 #include "compute/adam.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <vector>
+#include <cstdint>
+
+#include "compute/parallel.hpp"
 
 namespace initlab::compute {
 namespace {
@@ -43,46 +44,17 @@ __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) vo
   }
 }
 
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) double squared_range(const float* x,
-                                                                                                   std::ptrdiff_t n) {
-  constexpr std::ptrdiff_t kLanes = 8;  // fixed lanes: the order of the sum is the same for every vector width
-  double lanes[kLanes] = {};
-  std::ptrdiff_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (std::ptrdiff_t k = 0; k < kLanes; ++k)
-      lanes[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
-  for (; i < n; ++i) lanes[0] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  double sum = 0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
-}
-
-constexpr std::ptrdiff_t kBlock = 1 << 14;
+constexpr std::int64_t kGrain = 1 << 14;  // floats a thread takes at least
 
 }  // namespace
 
 void adam_update(const AdamStep& step, std::span<float> values, std::span<float> gradients, std::span<float> first,
                  std::span<float> second) {
   const Constants c = constants(step);
-  const auto n = static_cast<std::ptrdiff_t>(values.size());
-#pragma omp parallel for schedule(static) if (n > 4 * kBlock)
-  for (std::ptrdiff_t begin = 0; begin < n; begin += kBlock) {
-    const std::ptrdiff_t count = std::min(kBlock, n - begin);
+  for_shares(static_cast<std::int64_t>(values.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
     update_range(c, values.data() + begin, gradients.data() + begin, first.data() + begin, second.data() + begin,
-                 count);
-  }
-}
-
-double squared_norm(std::span<const float> x) {
-  const auto n = static_cast<std::ptrdiff_t>(x.size());
-  const std::ptrdiff_t blocks = (n + kBlock - 1) / kBlock;
-  std::vector<double> partial(static_cast<std::size_t>(blocks), 0.0);
-#pragma omp parallel for schedule(static) if (blocks > 4)
-  for (std::ptrdiff_t b = 0; b < blocks; ++b)
-    partial[static_cast<std::size_t>(b)] = squared_range(x.data() + b * kBlock, std::min(kBlock, n - b * kBlock));
-  double sum = 0;
-  for (const double part : partial) sum += part;
-  return sum;
+                 end - begin);
+  });
 }
 
 }  // namespace initlab::compute

@@ -1,4 +1,4 @@
-// The Adam update and the gradient norm: one pass over flat blocks each. Equations: train/optimizer.hpp.
+// The Adam update: one pass over flat blocks. Equations: train/optimizer.hpp.
 #pragma once
 
 #include <span>
@@ -16,8 +16,5 @@ struct AdamStep {
 // Updates values and both moments (n floats each) and sets the gradient to zero. Twin: reference/adam.hpp.
 void adam_update(const AdamStep& step, std::span<float> values, std::span<float> gradients, std::span<float> first,
                  std::span<float> second);
-
-// Sum of squares, in double; partial sums of fixed blocks, so the result does not depend on the number of threads.
-double squared_norm(std::span<const float> x);
 
 }  // namespace initlab::compute

@@ -100,4 +100,9 @@ void Gemm::operator()(const Product& product, const float* a, const float* b, fl
   impl_->stream.wait();
 }
 
+std::string onednn_version() {
+  const dnnl_version_t* version = dnnl_version();
+  return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+}
+
 }  // namespace initlab::compute

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace initlab::compute {
 
@@ -40,5 +41,8 @@ class Gemm {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Version of the library in use, e.g. "2.6.3".
+std::string onednn_version();
 
 }  // namespace initlab::compute

@@ -4,10 +4,13 @@
 #include <cmath>
 
 #include "compute/adam.hpp"
+#include "compute/vector.hpp"
 
 namespace initlab::train {
 
-double global_norm(std::span<const float> gradients) { return std::sqrt(compute::squared_norm(gradients)); }
+double global_norm(std::span<const float> gradients) {
+  return std::sqrt(compute::sum_of_squares(static_cast<std::int64_t>(gradients.size()), gradients.data()));
+}
 
 double clip_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
 
