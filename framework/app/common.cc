@@ -1,0 +1,147 @@
+#include "app/common.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "log/run_file.hpp"
+#include "model/bert.hpp"
+#include "sweep/machine.hpp"
+
+namespace initlab::app {
+namespace {
+
+std::string shell_quote(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_-./=,:+@").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::vector<spec::Override> overrides_of(const po::variables_map& values) {
+  std::vector<spec::Override> overrides;
+  if (values.count("set") == 0) return overrides;
+  for (const std::string& text : values["set"].as<std::vector<std::string>>()) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw base::Error({"command line", "--set", "path=value", base::quote(text), "e.g. --set training.epochs=1"});
+    overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return overrides;
+}
+
+}  // namespace
+
+void declare_spec_options(po::options_description& options, po::positional_options_description& positional) {
+  options.add_options()("spec", po::value<std::string>()->required(), "")  //
+      ("set", po::value<std::vector<std::string>>()->composing(),
+       "path=value: overrides a key of the spec; may be given again")  //
+      ("results", po::value<std::string>()->default_value("results"),
+       "folder under which each experiment gets its own")  //
+      ("threads", po::value<int>(),
+       "threads a run; fixed once per experiment folder, since another count gives other bits");
+  positional.add("spec", 1);
+}
+
+std::map<std::string, std::string> variable_defaults(const Context& context) {
+  namespace fs = std::filesystem;
+  const fs::path beside = fs::absolute("../shared/data").lexically_normal();
+  const fs::path from_program = (fs::path(context.program).parent_path() / "../../shared/data").lexically_normal();
+  std::error_code error;
+  const fs::path data =
+      !fs::is_directory(beside, error) && fs::is_directory(from_program, error) ? from_program : beside;
+  return {{"INITLAB_DATA", data.string()},
+          {"INITLAB_MODELS", base::environment("HOME", ".") + "/.cache/initlab/models"}};
+}
+
+std::unique_ptr<init::Catalog> open_catalog(const std::vector<std::string>& from_spec, const Context& context) {
+  auto catalog = std::make_unique<init::Catalog>();
+  for (const std::string& file : init::find_plugins(from_spec, context.program)) catalog->load(file);
+  return catalog;
+}
+
+Sweep open_sweep(const po::variables_map& values, const Context& context) {
+  Sweep sweep;
+  const std::string file = values["spec"].as<std::string>();
+  sweep.results = values["results"].as<std::string>();
+  const std::vector<spec::Override> overrides = overrides_of(values);
+  sweep.command = "initlab run " + shell_quote(file);
+  for (const spec::Override& o : overrides) sweep.command += " --set " + shell_quote(o.path + "=" + o.value);
+  const auto defaults = variable_defaults(context);
+  sweep.spec = spec::read(file, overrides, defaults);
+  sweep.catalog = open_catalog(sweep.spec.plans.front().plugins, context);
+  sweep.workshop = std::make_unique<sweep::Workshop>(*sweep.catalog, sweep.results, defaults);
+  for (const config::RunPlan& plan : sweep.spec.plans) sweep.runs.push_back(sweep.workshop->prepare(plan));
+  return sweep;
+}
+
+void declare_compare_options(po::options_description& options) {
+  options.add_options()("metric", po::value<std::string>(),
+                        "loss, or a metric of the task; default: as the runs say")          //
+      ("baseline", po::value<std::string>(), "arm that the others are compared with")       //
+      ("better", po::value<std::string>(), "higher or lower")                               //
+      ("threshold", po::value<double>(), "report the steps until the metric reaches this")  //
+      ("at", po::value<std::string>(), "which evaluation counts: last, best, or step:N");
+}
+
+compare::Options compare_options(const po::variables_map& values) {
+  compare::Options options;
+  const auto text = [&values](const char* name) -> std::optional<std::string> {
+    if (values.count(name) == 0) return std::nullopt;
+    return values[name].as<std::string>();
+  };
+  options.metric = text("metric");
+  options.baseline = text("baseline");
+  options.better = text("better");
+  options.at = text("at");
+  if (values.count("threshold") != 0) options.threshold = values["threshold"].as<double>();
+  if (options.better && *options.better != "higher" && *options.better != "lower")
+    throw base::Error({"command line", "--better", "higher or lower", base::quote(*options.better), ""});
+  if (options.at) compare::parse_at(*options.at);
+  return options;
+}
+
+std::vector<record::Run> read_runs(const std::vector<std::string>& paths) {
+  namespace fs = std::filesystem;
+  std::vector<record::Run> runs;
+  for (const std::string& path : paths) {
+    if (!fs::exists(path))
+      throw base::Error(
+          {path, "", "a run file or a folder of them", "nothing", "run an experiment first: initlab run SPEC"});
+    if (!fs::is_directory(path)) {
+      runs.push_back(log::read_run(path));
+      continue;
+    }
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path))
+      if (entry.is_regular_file() && entry.path().extension() == ".h5") files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files) {
+      try {
+        runs.push_back(log::read_run(file));
+      } catch (const base::Error& error) {
+        spdlog::warn("left out: {}", error.what());
+      }
+    }
+  }
+  if (runs.empty())
+    throw base::Error(
+        {base::join(paths, " "), "", "run files (*.h5)", "none", "run an experiment first: initlab run SPEC"});
+  return runs;
+}
+
+int hardware_threads(const sweep::Prepared& run) {
+  // Below about 2 GFLOP a step, waking a second thread costs more than it brings; runs side by side use the cores
+  // better.
+  const double flops = model::training_flops(run.model, run.data->info.head, run.num_labels, run.batches().train(0));
+  return flops < 2e9 ? 1 : sweep::cores();
+}
+
+}  // namespace initlab::app

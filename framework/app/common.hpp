@@ -1,0 +1,48 @@
+// What several verbs need: specs with their overrides, the plugin catalog, run files below a folder.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/verb.hpp"
+#include "compare/compare.hpp"
+#include "init/init.hpp"
+#include "record/record.hpp"
+#include "spec/spec.hpp"
+#include "sweep/prepare.hpp"
+
+namespace initlab::app {
+
+// Options of verbs that read a spec: SPEC, --set, --results, --threads, --plugins.
+void declare_spec_options(po::options_description& options, po::positional_options_description& positional);
+
+// ${INITLAB_DATA} and ${INITLAB_MODELS} where the environment does not set them.
+std::map<std::string, std::string> variable_defaults(const Context& context);
+
+// A spec with everything it names opened and checked.
+struct Sweep {
+  spec::ExperimentSpec spec;
+  std::unique_ptr<init::Catalog> catalog;
+  std::unique_ptr<sweep::Workshop> workshop;
+  std::vector<std::shared_ptr<const sweep::Prepared>> runs;
+  std::filesystem::path results;  // the folder under which each experiment has its own
+  std::string command;            // repeats the sweep
+};
+Sweep open_sweep(const po::variables_map& values, const Context& context);
+
+std::unique_ptr<init::Catalog> open_catalog(const std::vector<std::string>& from_spec, const Context& context);
+
+// Options of verbs that compare: --metric, --baseline, --better, --threshold, --at.
+void declare_compare_options(po::options_description& options);
+compare::Options compare_options(const po::variables_map& values);
+
+// Run files named or found below folders, read without predictions. Files that cannot be read below a folder are left
+// out with a warning; a named one is an error.
+std::vector<record::Run> read_runs(const std::vector<std::string>& paths);
+
+int hardware_threads(const sweep::Prepared& run);  // what a run gets where nothing else is said
+
+}  // namespace initlab::app

@@ -1,0 +1,128 @@
+// `initlab run`: expand a spec, run what is missing, print the comparison.
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <set>
+
+#include "app/common.hpp"
+#include "app/progress.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "log/run_file.hpp"
+#include "report/report.hpp"
+#include "sweep/folder.hpp"
+#include "sweep/machine.hpp"
+#include "sweep/workers.hpp"
+
+namespace initlab::app {
+namespace {
+
+using Runs = std::vector<std::shared_ptr<const sweep::Prepared>>;
+
+bool is_done(const sweep::Prepared& run) {
+  if (!sweep::is_finished(run.file, run.run_id)) return false;
+  for (const std::string& which : run.plan.keep.weights)
+    if (!std::filesystem::exists(sweep::weights_folder(run.file, which))) return false;
+  return true;
+}
+
+int positive(const po::variables_map& values, const char* name) {
+  const int n = values[name].as<int>();
+  if (n < 1 || n > 4096)
+    throw base::Error({"command line", std::string("--") + name, "an integer from 1 to 4096", std::to_string(n), ""});
+  return n;
+}
+
+// Runs the missing ones of a list that belongs to one experiment folder.
+sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variables_map& values) {
+  Runs missing;
+  for (const auto& run : all)
+    if (!is_done(*run)) missing.push_back(run);
+  const std::filesystem::path folder = all.front()->file.parent_path();
+  if (missing.empty()) {
+    spdlog::info("{}: all {} runs exist", folder.string(), all.size());
+    return {};
+  }
+  base::make_folder(folder);
+  std::optional<int> wanted;
+  if (values.count("threads") != 0) wanted = positive(values, "threads");
+  sweep::WorkerOptions options;
+  options.threads = sweep::fixed_threads(folder, wanted, hardware_threads(*missing.front()));
+  options.jobs = values.count("jobs") != 0 ? positive(values, "jobs") : std::max(1, sweep::cores() / options.threads);
+  options.command = sweep.command + " --threads " + std::to_string(options.threads);
+  spdlog::info("{}: {} runs, {} to do; {} at a time, threads each: {}", folder.string(), all.size(), missing.size(),
+               std::min<std::size_t>(missing.size(), static_cast<std::size_t>(options.jobs)), options.threads);
+  ProgressDisplay display(missing, options.jobs);
+  return sweep::run_workers(missing, *sweep.catalog, options,
+                            [&display](const sweep::Event& event) { display.show(event); });
+}
+
+int exit_code(const sweep::Tally& tally) {
+  if (tally.interrupted > 0 || tally.not_started > 0) return kStopped;
+  return tally.failed > 0 ? kRunFailed : kDone;
+}
+
+// The experiments whose checkpoints the runs read come first.
+int make_checkpoints(Sweep& sweep, const po::variables_map& values) {
+  std::set<std::string> seen;
+  Runs makers;
+  for (const auto& run : sweep.runs)
+    for (const sweep::Prepared* p = run.get(); p->promise; p = p->promise->run.get())
+      if (seen.insert(p->promise->run->run_id).second) makers.push_back(p->promise->run);
+  for (auto maker = makers.rbegin(); maker != makers.rend(); ++maker) {
+    // Prepared again: its own checkpoint may just have been made.
+    const auto ready = sweep.workshop->prepare((*maker)->plan);
+    if (is_done(*ready)) continue;
+    const int code = exit_code(run_missing({ready}, sweep, values));
+    if (code != kDone) return code;
+  }
+  if (!makers.empty())
+    for (auto& run : sweep.runs) run = sweep.workshop->prepare(run->plan);
+  return kDone;
+}
+
+void print_comparison(const Sweep& sweep, const po::variables_map& values) {
+  std::vector<record::Run> runs;
+  for (const auto& run : sweep.runs)
+    if (std::filesystem::exists(run->file)) runs.push_back(log::read_run(run->file));
+  if (runs.empty()) return;
+  try {
+    const compare::Comparison comparison = compare::compare(runs, {});
+    if (values["json"].as<bool>()) {
+      std::cout << base::json_pretty(report::to_json(comparison)) << "\n";
+    } else {
+      std::cout << report::table(comparison);
+    }
+  } catch (const base::Error& error) {  // e.g. nothing finished: the runs' own messages have said why
+    spdlog::warn("no comparison: {}", error.what());
+  }
+}
+
+void declare(po::options_description& options, po::positional_options_description& positional) {
+  declare_spec_options(options, positional);
+  options.add_options()("jobs", po::value<int>(), "runs at a time; default: cores / threads")  //
+      ("json", po::bool_switch(), "print the comparison as JSON");
+}
+
+int run(const po::variables_map& values, const Context& context) {
+  Sweep sweep = open_sweep(values, context);
+  if (const int code = make_checkpoints(sweep, values); code != kDone) return code;
+  const int code = exit_code(run_missing(sweep.runs, sweep, values));
+  print_comparison(sweep, values);
+  return code;
+}
+
+}  // namespace
+
+const Verb kRun = {"run",
+                   "SPEC [--set path=value]... [--results DIR] [--jobs N] [--threads N] [--json]",
+                   "expand a spec, run what is missing, print the comparison",
+                   "A run that exists (same identity) is not run again. Runs are written to DIR/<experiment>/, one "
+                   "HDF5 file each. An\n"
+                   "experiment that the spec takes its checkpoint from is run first, once. Ctrl-C stops after the "
+                   "current step and leaves\n"
+                   "whole files; run the same command again for what is missing.",
+                   declare,
+                   run};
+
+}  // namespace initlab::app

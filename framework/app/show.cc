@@ -1,0 +1,172 @@
+// `initlab show`: one run file in words: birth certificate, curves, what each tensor was initialized from.
+#include <cmath>
+#include <iostream>
+
+#include "app/common.hpp"
+#include "base/text.hpp"
+#include "compare/compare.hpp"
+#include "log/run_file.hpp"
+#include "report/report.hpp"
+
+namespace initlab::app {
+namespace {
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::vector<std::string> parts;
+  for (const std::int64_t n : shape) parts.push_back(std::to_string(n));
+  return base::join(parts, " x ");
+}
+
+std::string significant(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+void print_certificate(const record::Run& run) {
+  const record::RunHeader& h = run.header;
+  std::vector<std::vector<std::string>> rows = {
+      {"run", h.run_id},
+      {"state", std::string(record::to_text(run.state)) + (run.reason.empty() ? "" : ": " + run.reason)},
+      {"experiment", h.experiment},
+      {"arm", h.arm},
+      {"replicate", std::to_string(h.replicate)},
+      {"settings", h.settings},
+      {"task", h.task},
+      {"command", h.command},
+      {"started", h.started},
+      {"build", h.build},
+      {"cpu", h.cpu},
+      {"threads", std::to_string(h.threads)},
+      {"libraries", h.libraries},
+      {"data sha256", h.data_sha256}};
+  if (!h.checkpoint.empty()) rows.push_back({"checkpoint", h.checkpoint + " (sha256 " + h.checkpoint_sha256 + ")"});
+  if (!h.checkpoint_run.empty()) rows.push_back({"checkpoint run", h.checkpoint_run});
+  for (const record::PluginRecord& plugin : h.plugins)
+    rows.push_back({"plugin", plugin.name + " " + plugin.version + " (sha256 " + plugin.sha256.substr(0, 16) + "...)"});
+  std::cout << report::align(rows, {false, false}) << "\n";
+}
+
+// At most `most` rows, evenly spread, first and last kept.
+std::vector<std::size_t> spread(std::size_t n, std::size_t most) {
+  std::vector<std::size_t> picked;
+  for (std::size_t i = 0; i < std::min(n, most); ++i) picked.push_back(n <= most ? i : i * (n - 1) / (most - 1));
+  return picked;
+}
+
+void print_curves(const record::Run& run) {
+  std::vector<std::vector<std::string>> train = {{"step", "loss", "learning rate", "grad norm", "tokens", "seconds"}};
+  for (const std::size_t i : spread(run.steps.size(), 25)) {
+    const record::StepRecord& s = run.steps[i];
+    train.push_back({std::to_string(s.step), base::fixed(s.loss, 4), significant(s.learning_rate),
+                     significant(s.grad_norm), std::to_string(s.tokens), base::fixed(s.seconds, 4)});
+  }
+  std::cout << "training (" << run.steps.size() << " steps)\n"
+            << report::align(train, std::vector<bool>(6, true)) << "\n";
+  std::vector<std::vector<std::string>> eval = {{"step", "loss"}};
+  for (const std::string& name : run.header.metric_names) eval[0].push_back(name);
+  for (const record::EvalRecord& e : run.evals) {
+    std::vector<std::string> row = {std::to_string(e.step), base::fixed(e.loss, 4)};
+    for (const double value : e.metrics) row.push_back(base::fixed(value, 4));
+    if (e.degenerate) row.emplace_back("one class for all");
+    eval.push_back(std::move(row));
+  }
+  std::cout << "evaluation\n" << report::align(eval, std::vector<bool>(eval[0].size(), true)) << "\n";
+}
+
+void print_init(const record::Run& run) {
+  std::vector<std::vector<std::string>> rows = {
+      {"tensor", "shape", "strategy", "rule", "from", "mean", "std", "min", "max"}};
+  for (const record::InitRecord& t : run.init)
+    rows.push_back({t.name, shape_text(t.shape), t.strategy, t.rule, t.source_key.empty() ? "-" : t.source_key,
+                    significant(t.mean), significant(t.stddev), significant(t.min), significant(t.max)});
+  std::cout << "initialization\n" << report::align(rows, {false, false, false, false, false, true, true, true, true});
+}
+
+base::Json finite(double value) { return std::isfinite(value) ? base::Json(value) : base::Json(nullptr); }
+
+base::Json as_json(const record::Run& run) {
+  const record::RunHeader& h = run.header;
+  base::Json out = base::Json::object();
+  out["run_id"] = h.run_id;
+  out["state"] = record::to_text(run.state);
+  out["reason"] = run.reason;
+  out["experiment"] = h.experiment;
+  out["arm"] = h.arm;
+  out["replicate"] = h.replicate;
+  out["settings"] = base::parse_json(h.settings.empty() ? "{}" : h.settings, run.file);
+  out["task"] = h.task;
+  out["command"] = h.command;
+  out["started"] = h.started;
+  out["build"] = h.build;
+  out["cpu"] = h.cpu;
+  out["threads"] = h.threads;
+  out["checkpoint"] = h.checkpoint;
+  out["checkpoint_sha256"] = h.checkpoint_sha256;
+  out["checkpoint_run"] = h.checkpoint_run;
+  out["data_sha256"] = h.data_sha256;
+  base::Json train = base::Json::array();
+  for (const record::StepRecord& s : run.steps)
+    train.push_back({{"step", s.step},
+                     {"loss", finite(s.loss)},
+                     {"learning_rate", s.learning_rate},
+                     {"grad_norm", finite(s.grad_norm)},
+                     {"tokens", s.tokens},
+                     {"seconds", s.seconds}});
+  out["train"] = std::move(train);
+  base::Json eval = base::Json::array();
+  for (const record::EvalRecord& e : run.evals) {
+    base::Json row = {{"step", e.step}, {"loss", finite(e.loss)}};
+    for (std::size_t i = 0; i < e.metrics.size() && i < h.metric_names.size(); ++i)
+      row[h.metric_names[i]] = finite(e.metrics[i]);
+    row["degenerate"] = e.degenerate;
+    eval.push_back(std::move(row));
+  }
+  out["eval"] = std::move(eval);
+  base::Json init = base::Json::array();
+  for (const record::InitRecord& t : run.init)
+    init.push_back({{"name", t.name},
+                    {"role", t.role},
+                    {"shape", t.shape},
+                    {"rule", t.rule},
+                    {"strategy", t.strategy},
+                    {"options", t.options},
+                    {"source_file", t.source_file},
+                    {"source_key", t.source_key},
+                    {"mean", finite(t.mean)},
+                    {"std", finite(t.stddev)},
+                    {"min", finite(t.min)},
+                    {"max", finite(t.max)},
+                    {"sha256", t.sha256}});
+  out["init"] = std::move(init);
+  return out;
+}
+
+void declare(po::options_description& options, po::positional_options_description& positional) {
+  options.add_options()("run", po::value<std::string>()->required(), "")("json", po::bool_switch(),
+                                                                         "everything, as JSON");
+  positional.add("run", 1);
+}
+
+int run(const po::variables_map& values, const Context&) {
+  const record::Run run = log::read_run(values["run"].as<std::string>());
+  if (values["json"].as<bool>()) {
+    std::cout << base::json_pretty(as_json(run)) << "\n";
+    return kDone;
+  }
+  print_certificate(run);
+  print_curves(run);
+  print_init(run);
+  return kDone;
+}
+
+}  // namespace
+
+const Verb kShow = {"show",
+                    "RUN.h5 [--json]",
+                    "one run: birth certificate, curves as numbers, what each tensor was initialized from",
+                    "The table of training steps is thinned to 25 rows; --json has all of them.",
+                    declare,
+                    run};
+
+}  // namespace initlab::app

@@ -1,0 +1,105 @@
+#include "sweep/execute.hpp"
+
+#include <algorithm>
+
+#include "base/file.hpp"
+#include "log/run_file.hpp"
+#include "model/bert.hpp"
+#include "sweep/folder.hpp"
+#include "sweep/machine.hpp"
+
+namespace initlab::sweep {
+namespace {
+
+bool keeps(const config::RunPlan& plan, const std::string& which) {
+  return std::find(plan.keep.weights.begin(), plan.keep.weights.end(), which) != plan.keep.weights.end();
+}
+
+void save_weights(const Prepared& p, const model::Bert& bert, const std::string& which) {
+  std::vector<checkpoint::NamedTensor> tensors;
+  for (const params::Parameter& parameter : bert.parameters().all())
+    tensors.push_back(
+        {parameter.name, parameter.shape,
+         bert.values().subspan(static_cast<std::size_t>(parameter.offset), static_cast<std::size_t>(parameter.size))});
+  checkpoint::save(weights_folder(p.file, which), p.model, p.data->info.head, p.num_labels,
+                   p.tokenizer->casing() == text::Casing::cased, p.tokenizer->tokens(), tensors);
+}
+
+// A checkpoint that an experiment made is named from the results folder on, so that equal runs in two folders are equal
+// files.
+std::string place_of(const Prepared& p, const std::filesystem::path& path) {
+  return p.promise ? path.lexically_relative(p.file.parent_path().parent_path()).string() : path.string();
+}
+
+std::string default_metric(const Prepared& p) { return p.plan.compare.metric.value_or(p.data->info.metrics.front()); }
+
+// "fraction above" is better for every metric but the loss.
+std::string default_better(const Prepared& p) {
+  return p.plan.compare.better.value_or(default_metric(p) == "loss" ? "lower" : "higher");
+}
+
+}  // namespace
+
+record::RunHeader describe(const Prepared& p, int threads, const std::string& command) {
+  record::RunHeader header;
+  header.run_id = p.run_id;
+  header.experiment = p.plan.experiment;
+  header.arm = p.plan.arm;
+  header.replicate = p.plan.replicate;
+  base::Json settings = base::Json::object();
+  for (const auto& [path, value] : p.plan.settings) settings[path] = value;
+  header.settings = base::json_text(settings);
+  header.command = command;
+  header.spec = p.plan.spec_text;
+  header.plan = p.identity;
+  if (p.checkpoint) {
+    header.checkpoint = place_of(p, p.checkpoint->folder());
+    header.checkpoint_sha256 = p.checkpoint->sha256();
+  }
+  if (p.promise) header.checkpoint_run = p.promise->run->run_id;
+  header.data_sha256 = p.data->sha256;
+  header.build = build_description();
+  header.cpu = cpu_description();
+  header.threads = threads;
+  header.libraries = library_versions();
+  header.started = utc_now();
+  header.plugins = p.plugins;
+  header.metric = default_metric(p);
+  header.better = default_better(p);
+  if (p.plan.compare.threshold) header.threshold = *p.plan.compare.threshold;
+  header.at = p.plan.compare.at;
+  header.baseline = p.plan.compare.baseline.value_or("");
+  header.task = p.plan.task.name;
+  header.metric_names = p.data->info.metrics;
+  header.constant_class = p.data->constant_class;
+  if (p.data->info.head != config::HeadKind::mlm) {
+    for (const data::Example& example : p.data->eval)
+      header.labels.push_back(p.data->info.head == config::HeadKind::regressor ? example.target
+                                                                               : static_cast<float>(example.label));
+    header.outputs = p.num_labels;
+  }
+  header.batch = p.plan.training.batch;
+  return header;
+}
+
+train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int threads, const std::string& command,
+                       const train::Hooks& hooks) {
+  const data::BatchStream batches = p.batches();
+  model::Bert bert(p.model, p.data->info.head, p.num_labels,
+                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
+  const std::vector<init::Assignment> assignments = p.assignments(catalog);
+  std::vector<record::InitRecord> init =
+      init::apply(catalog, assignments, p.plan, p.model, p.checkpoint.get(), bert.values());
+  for (record::InitRecord& tensor : init)
+    if (!tensor.source_file.empty()) tensor.source_file = place_of(p, tensor.source_file);
+  base::make_folder(p.file.parent_path());
+  if (keeps(p.plan, "initial")) save_weights(p, bert, "initial");
+  log::RunWriter writer(p.file);
+  writer.begin(describe(p, threads, command), init);
+  const train::Outcome outcome = train::run(p.plan.training, p.plan.seeds, batches, bert, writer, hooks);
+  if (outcome.state == record::State::finished && keeps(p.plan, "final")) save_weights(p, bert, "final");
+  writer.finish(outcome.state, outcome.reason);
+  return outcome;
+}
+
+}  // namespace initlab::sweep

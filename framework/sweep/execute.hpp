@@ -1,0 +1,21 @@
+// One run, in this process: build the model, initialize it, train it, write its file.
+#pragma once
+
+#include <string>
+
+#include "init/init.hpp"
+#include "sweep/prepare.hpp"
+#include "train/trainer.hpp"
+
+namespace initlab::sweep {
+
+// Threads must be set before (compute::set_threads). `command` repeats the run and goes into its birth certificate.
+// The run file appears when the run begins and is whole whatever ends it; kept weights are saved before it says
+// "finished". Throws Error where initialization fails or the file cannot be written.
+train::Outcome execute(const Prepared& prepared, const init::Catalog& catalog, int threads, const std::string& command,
+                       const train::Hooks& hooks);
+
+// The birth certificate of a run.
+record::RunHeader describe(const Prepared& prepared, int threads, const std::string& command);
+
+}  // namespace initlab::sweep

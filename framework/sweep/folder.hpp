@@ -1,0 +1,29 @@
+// The results folder: <results>/<experiment>/ holds one HDF5 file a run, and folder.json with what is fixed for all of
+// them.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "config/config.hpp"
+
+namespace initlab::sweep {
+
+// "<arm>[,key=value...],r<replicate>-<first 10 digits of the run id>.h5"
+std::string run_file_name(const config::RunPlan& plan, const std::string& run_id);
+
+// Weights kept beside a run file: "<name>.initial", "<name>.final", in Hugging Face form.
+std::filesystem::path weights_folder(const std::filesystem::path& run_file, const std::string& which);
+
+// True where the file holds a finished run with this identity.
+bool is_finished(const std::filesystem::path& run_file, const std::string& run_id);
+
+// Threads a run of this folder: fixed once, by the first `run`, since another count gives other bits. `wanted` is
+// --threads. Writes folder.json where there is none. Throws Error where the folder was fixed to another count.
+int fixed_threads(const std::filesystem::path& folder, std::optional<int> wanted, int otherwise);
+
+// The same without writing: what fixed_threads would return.
+int planned_threads(const std::filesystem::path& folder, std::optional<int> wanted, int otherwise);
+
+}  // namespace initlab::sweep
