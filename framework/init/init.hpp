@@ -24,7 +24,7 @@ namespace initlab::init {
 // A strategy and the library it came from.
 struct CatalogEntry {
   const il_strategy* strategy = nullptr;
-  std::string name;      // id without the revision
+  std::string name;  // id without the revision
   std::size_t library = 0;
 };
 
@@ -45,27 +45,27 @@ class Catalog {
   std::vector<record::PluginRecord> libraries_;
 };
 
-// Plugin files: `from_spec`, then every *.so of the folders in INITLAB_PLUGIN_PATH (colon-separated), then of the folder
-// beside the program (<program folder>/plugins, else ../lib/initlab/plugins). The same file twice counts once.
+// Plugin files: `from_spec`, then every *.so of the folders in INITLAB_PLUGIN_PATH (colon-separated), then of the
+// folder beside the program (<program folder>/plugins, else ../lib/initlab/plugins). The same file twice counts once.
 std::vector<std::string> find_plugins(const std::vector<std::string>& from_spec, const std::string& program);
 
 // Which rule decides one tensor.
 struct Assignment {
   const params::Parameter* parameter = nullptr;
-  const config::InitRule* rule = nullptr;   // null: no rule covered it, bert_default decides
-  std::string use;                          // strategy to use: the rule's, its `missing`, or bert_default
+  const config::InitRule* rule = nullptr;  // null: no rule covered it, bert_default decides
+  std::string use;                         // strategy to use: the rule's, its `missing`, or bert_default
   const CatalogEntry* entry = nullptr;
-  bool missing = false;                     // the checkpoint lacks the tensor and `missing` decided
+  bool missing = false;  // the checkpoint lacks the tensor and `missing` decided
 };
 
-// First rule that covers a tensor decides; encoder tensors look at plan.init, head tensors at plan.head. Checks everything
-// that can fail because of input: unknown strategy or option, a rule that covers nothing, `pretrained` without a checkpoint or
-// on a tensor that it lacks, a shape that differs. Throws Error at the rule's place.
+// First rule that covers a tensor decides; encoder tensors look at plan.init, head tensors at plan.head. Checks
+// everything that can fail because of input: unknown strategy or option, a rule that covers nothing, `pretrained`
+// without a checkpoint or on a tensor that it lacks, a shape that differs. Throws Error at the rule's place.
 std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
                                const checkpoint::Checkpoint* checkpoint, std::int64_t num_layers);
 
-// Fills `values` (flat block laid out by the table) and reports every tensor. Throws Error (plugin, strategy, tensor, rule's
-// place) where a strategy fails, writes beyond its buffer, or writes a value that is not finite.
+// Fills `values` (flat block laid out by the table) and reports every tensor. Throws Error (plugin, strategy, tensor,
+// rule's place) where a strategy fails, writes beyond its buffer, or writes a value that is not finite.
 std::vector<record::InitRecord> apply(const Catalog& catalog, const std::vector<Assignment>& assignments,
                                       const config::RunPlan& plan, const config::ModelConfig& model,
                                       const checkpoint::Checkpoint* checkpoint, std::span<float> values);

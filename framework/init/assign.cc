@@ -1,0 +1,203 @@
+// Which rule decides which tensor. All that can fail because of input fails here, before a run starts.
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "init/init.hpp"
+#include "init/strategy.hpp"
+
+namespace initlab::init {
+namespace {
+
+constexpr const char* kDefault = "bert_default";
+
+bool needs_source(const CatalogEntry& entry) {
+  return entry.strategy->extension != nullptr && entry.strategy->extension(IL_EXT_NEEDS_SOURCE) != nullptr;
+}
+
+std::string shape_text(std::span<const std::int64_t> shape) {
+  std::vector<std::string> dims;
+  for (const std::int64_t dim : shape) dims.push_back(std::to_string(dim));
+  return "(" + base::join(dims, ", ") + ")";
+}
+
+// One rule, its strategy looked up and its roles resolved.
+struct Rule {
+  const config::InitRule* rule;
+  const CatalogEntry* entry;
+  const CatalogEntry* missing;  // null where the rule has no `missing`
+  std::uint32_t roles;
+  std::int64_t covered = 0;  // tensors that it covers
+  std::int64_t decided = 0;  // of these, not decided by an earlier rule
+
+  std::string subject() const { return "rule " + base::quote(rule->text); }
+};
+
+class Assigner {
+ public:
+  Assigner(const Catalog& catalog, const params::ParameterTable& table, const checkpoint::Checkpoint* checkpoint,
+           std::int64_t num_layers)
+      : catalog_(catalog), table_(table), checkpoint_(checkpoint), num_layers_(num_layers) {}
+
+  // Assigns the tensors of one side, encoder or head.
+  void assign(const std::vector<config::InitRule>& rules, bool head, std::vector<Assignment>& assignments) const {
+    std::vector<Rule> resolved;
+    for (const config::InitRule& rule : rules) resolved.push_back(resolve(rule));
+    for (std::size_t i = 0; i < table_.all().size(); ++i)
+      if (table_.all()[i].head == head) assignments[i] = decide(table_.all()[i], resolved);
+    for (const Rule& rule : resolved) check_use(rule, head);
+  }
+
+ private:
+  Rule resolve(const config::InitRule& rule) const {
+    Rule r{.rule = &rule, .entry = &catalog_.find(rule.use, rule.place), .missing = nullptr, .roles = 0};
+    Strategy(catalog_, *r.entry, rule.options, rule.place);  // reads the options, or throws
+    for (const std::string& role : rule.roles) r.roles |= named_role(role, rule.place);
+    if (rule.roles.empty()) r.roles = r.entry->strategy->natural_roles;
+    if (needs_source(*r.entry) && checkpoint_ == nullptr)
+      throw base::Error({rule.place, r.subject(), "a checkpoint to take values from", "none",
+                         "name one: model: {checkpoint: FOLDER}"});
+    if (rule.missing) resolve_missing(r);
+    return r;
+  }
+
+  void resolve_missing(Rule& r) const {
+    const config::InitRule& rule = *r.rule;
+    r.missing = &catalog_.find(*rule.missing, rule.place);
+    if (!needs_source(*r.entry))
+      throw base::Error({rule.place, r.subject() + ", missing", "a strategy that reads the checkpoint",
+                         "use: " + base::quote(rule.use), "leave `missing` away"});
+    if (needs_source(*r.missing))
+      throw base::Error({rule.place, r.subject() + ", missing", "a strategy that needs no checkpoint",
+                         base::quote(*rule.missing), ""});
+    Strategy(catalog_, *r.missing, {}, rule.place);
+  }
+
+  static std::uint32_t named_role(const std::string& role, const std::string& place) {
+    const std::vector<std::string> names = config::role_names();
+    const auto found = std::ranges::find(names, role);
+    if (found == names.end())
+      throw base::Error({place, "role", "a role", base::quote(role), base::did_you_mean(role, names)});
+    return 1u << (found - names.begin());
+  }
+
+  bool covers(const Rule& r, const params::Parameter& p) const {
+    if ((r.roles & role_bit(p.role)) == 0) return false;
+    if (r.rule->match && !base::glob_match(*r.rule->match, p.name)) return false;
+    return !r.rule->layers || r.rule->layers->covers(p.layer, num_layers_);
+  }
+
+  Assignment decide(const params::Parameter& p, std::vector<Rule>& rules) const {
+    Assignment result;
+    result.parameter = &p;
+    const Rule* decider = nullptr;
+    for (Rule& rule : rules) {
+      if (!covers(rule, p)) continue;
+      ++rule.covered;
+      if (decider != nullptr) continue;
+      ++rule.decided;
+      decider = &rule;
+    }
+    if (decider == nullptr) return use_default(result);
+    result.rule = decider->rule;
+    result.use = decider->rule->use;
+    result.entry = decider->entry;
+    if (needs_source(*decider->entry)) check_source(*decider, result);
+    return result;
+  }
+
+  Assignment use_default(Assignment result) const {
+    result.use = kDefault;
+    result.entry = &catalog_.find(kDefault, "default rule");
+    return result;
+  }
+
+  // The strategy reads the checkpoint: has it this tensor, in this shape?
+  void check_source(const Rule& r, Assignment& result) const {
+    const params::Parameter& p = *result.parameter;
+    const checkpoint::TensorInfo* info = checkpoint_->find(p.name);
+    if (info != nullptr) {
+      if (info->shape == p.shape) return;
+      throw base::Error(
+          {r.rule->place, r.subject() + ": tensor " + p.name, "shape " + shape_text(p.shape),
+           shape_text(info->shape) + " in " + checkpoint_->weights_file().string() + " (" + info->key + ")",
+           "the checkpoint is of another shape or task; give this tensor another rule"});
+    }
+    if (r.missing == nullptr)
+      throw base::Error({r.rule->place, r.subject() + ": tensor " + p.name,
+                         "a tensor of that name in " + checkpoint_->weights_file().string(), "none",
+                         "say what fills it: missing: bert_default"});
+    result.missing = true;
+    // As everywhere, a strategy is not used beyond its natural roles unless asked: no LayerNorm from a normal by
+    // accident.
+    if ((r.missing->strategy->natural_roles & role_bit(p.role)) == 0) {
+      result = use_default(result);
+    } else {
+      result.use = *r.rule->missing;
+      result.entry = r.missing;
+    }
+  }
+
+  // A rule without effect is a mistake of the person who wrote it.
+  void check_use(const Rule& r, bool head) const {
+    if (r.decided > 0) return;
+    const std::string expected =
+        std::string("a rule that decides at least one tensor of the ") + (head ? "head" : "encoder");
+    if (r.covered > 0)
+      throw base::Error({r.rule->place, r.subject(), expected,
+                         "none: earlier rules decide all " + std::to_string(r.covered) + " that it covers",
+                         "the first rule that covers a tensor decides; put the narrower rule first"});
+    throw base::Error({r.rule->place, r.subject(), expected, "none", why_none(r, head)});
+  }
+
+  std::string why_none(const Rule& r, bool head) const {
+    const config::InitRule& rule = *r.rule;
+    if (rule.match) {
+      std::vector<std::string> names;
+      bool matched = false;
+      for (const params::Parameter& p : table_.all()) {
+        if (p.head == head) names.push_back(p.name);
+        if (!base::glob_match(*rule.match, p.name)) continue;
+        matched = true;
+        if (p.head != head)
+          return p.name +
+                 (p.head ? " belongs to the task head: use `head:`" : " belongs to the encoder: use the arm's rules");
+      }
+      const std::string near = base::closest(*rule.match, names);
+      if (!matched)
+        return "no name matches " + base::quote(*rule.match) +
+               (near.empty() ? ", names look like " + names.front() + "; * is any run of characters"
+                             : ", did you mean " + base::quote(near) + "?");
+    }
+    if (rule.layers && std::ranges::none_of(table_.all(), [&](const params::Parameter& p) {
+          return p.head == head && rule.layers->covers(p.layer, num_layers_);
+        }))
+      return head ? "no layer of the stack is in the head"
+                  : "layers " + base::quote(rule.layers->text) + " holds none of the " + std::to_string(num_layers_) +
+                        " encoder layers, 0 to " + std::to_string(num_layers_ - 1);
+    std::vector<std::string> roles;
+    for (std::size_t i = 0; i < config::role_names().size(); ++i)
+      if ((r.roles & (1u << i)) != 0) roles.push_back(config::role_names()[i]);
+    return "it speaks of " + base::join(roles, ", ") +
+           (rule.roles.empty() ? " only, unless `role:` names others" : " only");
+  }
+
+  const Catalog& catalog_;
+  const params::ParameterTable& table_;
+  const checkpoint::Checkpoint* checkpoint_;
+  std::int64_t num_layers_;
+};
+
+}  // namespace
+
+std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
+                               const checkpoint::Checkpoint* checkpoint, std::int64_t num_layers) {
+  std::vector<Assignment> assignments(table.all().size());
+  const Assigner assigner(catalog, table, checkpoint, num_layers);
+  assigner.assign(plan.init, false, assignments);
+  assigner.assign(plan.head, true, assignments);
+  return assignments;
+}
+
+}  // namespace initlab::init

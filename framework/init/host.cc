@@ -1,0 +1,91 @@
+#include "init/host.hpp"
+
+#include <limits>
+
+namespace initlab::init {
+namespace {
+
+base::Stream stream_of(const config::Seeds& seeds, bool head, std::string_view tensor) {
+  return head ? base::Stream(seeds.head, "head/" + std::string(tensor))
+              : base::Stream(seeds.init, "init/" + std::string(tensor));
+}
+
+}  // namespace
+
+Host::Host(const config::Seeds& seeds, const std::vector<const params::Parameter*>& table,
+           const checkpoint::Checkpoint* checkpoint, const params::Parameter& filled)
+    : seeds_(seeds),
+      table_(table),
+      checkpoint_(checkpoint),
+      filled_(filled),
+      own_(stream_of(seeds, filled.head, filled.name)) {}
+
+void Host::rethrow() const {
+  if (fault_) std::rethrow_exception(fault_);
+}
+
+const params::Parameter* Host::find(std::string_view name) const {
+  for (const params::Parameter* p : table_)
+    if (p->name == name) return p;
+  return nullptr;
+}
+
+base::Stream Host::stream(const char* tensor) const {
+  if (filled_.name == tensor) return own_;
+  const params::Parameter* p = find(tensor);
+  return stream_of(seeds_, p == nullptr ? filled_.head : p->head, tensor);
+}
+
+// Runs `draw(stream, i)` for each element; on a fault the values are NaN, so that they cannot pass for drawn ones.
+template <class Draw>
+void Host::draw(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n, Draw draw) {
+  const Host& host = *static_cast<const Host*>(self);
+  try {
+    const base::Stream stream = host.stream(tensor);
+    for (std::uint64_t i = 0; i < n; ++i) dst[i] = draw(stream, first + i);
+  } catch (...) {
+    const std::lock_guard lock(host.mutex_);
+    host.fault_ = std::current_exception();
+    for (std::uint64_t i = 0; i < n; ++i) dst[i] = std::numeric_limits<float>::quiet_NaN();
+  }
+}
+
+void Host::uniform(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n) {
+  // The upper 24 bits: exact in float. A double just below 1 would round to 1.
+  draw(self, tensor, first, dst, n,
+       [](const base::Stream& stream, std::uint64_t i) { return static_cast<float>(stream.bits(i) >> 40) * 0x1p-24f; });
+}
+
+void Host::normal(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n) {
+  draw(self, tensor, first, dst, n,
+       [](const base::Stream& stream, std::uint64_t i) { return static_cast<float>(stream.normal(i)); });
+}
+
+int Host::source(const void* self, const char* tensor, il_view* view) {
+  const Host& host = *static_cast<const Host*>(self);
+  const std::lock_guard lock(host.mutex_);
+  try {
+    return host.find_source(tensor, view);
+  } catch (...) {
+    host.fault_ = std::current_exception();
+    return 1;
+  }
+}
+
+int Host::find_source(const char* tensor, il_view* view) const {
+  if (checkpoint_ == nullptr || view->size < sizeof(il_view)) return 1;
+  const auto show = [view](const Lent& lent) {
+    view->rank = static_cast<std::uint32_t>(lent.shape.size());
+    view->dims = lent.shape.data();
+    view->data = lent.values.data();
+    return 0;
+  };
+  for (const Lent& lent : lent_)
+    if (lent.name == tensor) return show(lent);
+  const checkpoint::TensorInfo* info = checkpoint_->find(tensor);
+  if (info == nullptr) return 1;
+  keys_.push_back(info->key);
+  return show(lent_.emplace_back(Lent{tensor, info->shape, checkpoint_->read(tensor, info->shape)}));
+}
+
+}  // namespace initlab::init

@@ -1,0 +1,94 @@
+#include "init/strategy.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace initlab::init {
+namespace {
+
+std::string words_of(il_error& error) {
+  error.text[sizeof error.text - 1] = '\0';
+  return error.text[0] == '\0' ? "it gives no reason" : error.text;
+}
+
+std::vector<std::string> keys_of(const il_strategy& strategy) {
+  std::vector<std::string> keys;
+  for (std::uint32_t i = 0; i < strategy.num_options; ++i) keys.emplace_back(strategy.options[i].key);
+  return keys;
+}
+
+}  // namespace
+
+OptionTexts complete_options(const il_strategy& strategy, const OptionTexts& given, const std::string& place) {
+  const std::vector<std::string> keys = keys_of(strategy);
+  for (const auto& [key, value] : given) {
+    if (std::ranges::find(keys, key) != keys.end()) continue;
+    const std::string id = strategy.id;
+    throw base::Error({place, "option " + base::quote(key),
+                       keys.empty() ? "no option: " + id + " has none" : "an option of " + id, base::quote(key),
+                       base::did_you_mean(key, keys)});
+  }
+  OptionTexts options;
+  for (std::uint32_t i = 0; i < strategy.num_options; ++i) {
+    const il_option_info& info = strategy.options[i];
+    const auto found = std::ranges::find_if(given, [&](const auto& option) { return option.first == info.key; });
+    if (found != given.end()) {
+      options.push_back(*found);
+    } else if (info.default_value != nullptr) {
+      options.emplace_back(info.key, info.default_value);
+    } else {
+      throw base::Error({place, std::string("strategy ") + strategy.id, "option " + base::quote(info.key), "none",
+                         std::string(info.key) + ": " + info.summary});
+    }
+  }
+  return options;
+}
+
+base::Json options_json(const il_strategy& strategy, const OptionTexts& options) {
+  base::Json object = base::Json::object();
+  for (std::uint32_t i = 0; i < strategy.num_options && i < options.size(); ++i) {
+    const std::string type = strategy.options[i].type;
+    const auto& [key, text] = options[i];
+    const auto number = base::to_number(text);
+    const auto integer = base::to_integer(text);
+    if (type == "number" && number) {
+      object[key] = *number;
+    } else if (type == "integer" && integer) {
+      object[key] = *integer;
+    } else if (type == "flag" && (text == "true" || text == "false")) {
+      object[key] = text == "true";
+    } else {
+      object[key] = text;
+    }
+  }
+  return object;
+}
+
+std::string describe(const Catalog& catalog, const CatalogEntry& entry) {
+  return std::string("strategy ") + entry.strategy->id + " of " + catalog.libraries()[entry.library].file;
+}
+
+Strategy::Strategy(const Catalog& catalog, const CatalogEntry& entry, const OptionTexts& given,
+                   const std::string& place)
+    : strategy_(*entry.strategy), options_(complete_options(*entry.strategy, given, place)) {
+  std::vector<il_option> options;
+  for (const auto& [key, value] : options_) options.push_back({key.c_str(), value.c_str()});
+  il_error error{};
+  error.size = sizeof error;
+  if (strategy_.create(options.data(), static_cast<std::uint32_t>(options.size()), &self_, &error) != 0)
+    throw base::Error({place, describe(catalog, entry) + ": " + words_of(error), "", "", ""});
+}
+
+Strategy::~Strategy() { strategy_.destroy(self_); }
+
+std::string Strategy::fill(const il_param& param, const il_host& host, std::span<float> values) const {
+  il_error error{};
+  error.size = sizeof error;
+  return strategy_.fill(self_, &param, &host, values.data(), values.size(), &error) == 0 ? std::string()
+                                                                                         : words_of(error);
+}
+
+}  // namespace initlab::init
