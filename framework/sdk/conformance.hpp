@@ -40,7 +40,7 @@ struct FilledBuffer {
 class StrategyCheck {
  public:
   StrategyCheck(const il_strategy& strategy, OptionTexts options)
-      : strategy_(strategy), subject_("strategy " + quoted(strategy.id)), options_(std::move(options)) {
+      : strategy_(strategy), subject_("strategy " + in_quotes(strategy.id)), options_(std::move(options)) {
     for (std::uint32_t i = 0; i < strategy.num_options; ++i) {
       const il_option_info& info = strategy.options[i];
       const bool given = std::ranges::any_of(options_, [&](const auto& o) { return o.first == info.key; });
@@ -87,7 +87,7 @@ class StrategyCheck {
     error_ = error.text;
     if (status == 0) return self;
     if (self != &findings_) report("create", "the output left alone where it fails", "another value");
-    if (must_work) report("create with good options", "success", quoted(error_));
+    if (must_work) report("create with good options", "success", in_quotes(error_));
     return nullptr;
   }
 
@@ -95,12 +95,12 @@ class StrategyCheck {
     OptionTexts texts = options_;
     std::erase_if(texts, [&](const auto& option) { return option.first == key; });
     texts.emplace_back(key, value);
-    const std::string what = std::string(kind) + " option " + key + "=" + quoted(value);
+    const std::string what = std::string(kind) + " option " + key + "=" + in_quotes(value);
     if (void* self = create(texts, false)) {
       report(what, "a refusal", "success");
       strategy_.destroy(self);
     } else if (error_.find(key) == std::string::npos) {
-      report(what, "an error that names the key", quoted(error_));
+      report(what, "an error that names the key", in_quotes(error_));
     }
   }
 
@@ -145,7 +145,7 @@ class StrategyCheck {
     const std::string what = "fill of " + p.name();
     if (!a.inside) report(what, "nothing written outside the buffer", "a guard element changed");
     if (a.status != 0) {
-      if (is_natural(p)) report(what, "success", "error " + quoted(a.error));
+      if (is_natural(p)) report(what, "success", "error " + in_quotes(a.error));
       if (a.error.empty()) report(what, "a text where it fails", "none");
       return;
     }
@@ -212,7 +212,7 @@ class StrategyCheck {
       if (extends(IL_EXT_NEEDS_SOURCE) && result.status == 0)
         report(what, "an error, as it says that it needs one", "success");
       if (!extends(IL_EXT_NEEDS_SOURCE) && result.status != 0)
-        report(what, "success, or the extension " IL_EXT_NEEDS_SOURCE, "error " + quoted(result.error));
+        report(what, "success, or the extension " IL_EXT_NEEDS_SOURCE, "error " + in_quotes(result.error));
     }
   }
 

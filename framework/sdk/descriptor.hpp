@@ -39,7 +39,7 @@ inline bool is_strategy_id(std::string_view id) {
 
 namespace detail {
 
-inline std::string shown(const char* text) { return text == nullptr ? "null" : quoted(text); }
+inline std::string shown(const char* text) { return text == nullptr ? "null" : in_quotes(text); }
 inline bool is_blank(const char* text) { return text == nullptr || *text == '\0'; }
 
 inline void check_options(const il_strategy& s, const std::string& subject, std::vector<Finding>& findings) {
@@ -55,7 +55,8 @@ inline void check_options(const il_strategy& s, const std::string& subject, std:
       findings.push_back({where, "a key", shown(option.key)});
       continue;
     }
-    if (!keys.insert(option.key).second) findings.push_back({where, "a key of its own", quoted(option.key) + " again"});
+    if (!keys.insert(option.key).second)
+      findings.push_back({where, "a key of its own", in_quotes(option.key) + " again"});
     static const std::set<std::string_view> types = {"number", "integer", "flag", "text"};
     if (option.type == nullptr || !types.contains(option.type))
       findings.push_back({where, "type number, integer, flag or text", shown(option.type)});
@@ -72,7 +73,7 @@ inline void check_strategy(const il_strategy& s, std::uint32_t index, std::vecto
   }
   if (is_blank(s.id) || !is_strategy_id(s.id))
     findings.push_back({number, "an id like \"xavier_uniform/1\" (name, slash, revision)", shown(s.id)});
-  const std::string subject = is_blank(s.id) ? number : "strategy " + quoted(s.id);
+  const std::string subject = is_blank(s.id) ? number : "strategy " + in_quotes(s.id);
   if (is_blank(s.summary)) findings.push_back({subject, "a summary", shown(s.summary)});
   if (is_blank(s.source)) findings.push_back({subject, "a source (the paper or code)", shown(s.source)});
   if (s.natural_roles == 0 || (s.natural_roles & ~IL_ROLE_ALL) != 0)
@@ -111,7 +112,7 @@ inline std::vector<Finding> check_descriptor(const il_plugin* plugin) {
     }
     detail::check_strategy(*s, i, findings);
     if (s->size >= sizeof(il_strategy) && s->id != nullptr && !ids.insert(s->id).second)
-      findings.push_back({"strategy " + std::to_string(i), "an id of its own", detail::quoted(s->id) + " again"});
+      findings.push_back({"strategy " + std::to_string(i), "an id of its own", detail::in_quotes(s->id) + " again"});
   }
   return findings;
 }

@@ -131,7 +131,7 @@ std::string expectation(const Range& range) {
 }
 
 // Quoted for a message, with control characters as '?', cut after 80 bytes.
-inline std::string quoted(std::string_view text) {
+inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t kMost = 80;
   std::string out = "\"";
   for (const char c : text.substr(0, kMost)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
@@ -150,19 +150,19 @@ class Reader {
     const il_option* found = nullptr;
     for (const il_option& option : given_) {
       if (std::strcmp(option.key, key) != 0) continue;
-      if (found != nullptr) throw Refusal("option " + quoted(key) + " is given twice");
+      if (found != nullptr) throw Refusal("option " + in_quotes(key) + " is given twice");
       found = &option;
     }
     if (found == nullptr) {
-      if (Type::kRequired) throw Refusal("option " + quoted(key) + " must be given: " + summary);
+      if (Type::kRequired) throw Refusal("option " + in_quotes(key) + " must be given: " + summary);
       return;
     }
     std::optional<Value> value = read_value<Value>(found->value);
     if constexpr (std::is_same_v<Value, double> || std::is_same_v<Value, std::int64_t>)
       if (value && !is_inside(range, static_cast<double>(*value))) value.reset();
     if (!value)
-      throw Refusal("option " + quoted(key) + ": expected " + expectation<Value>(range) + ", got " +
-                    quoted(found->value));
+      throw Refusal("option " + in_quotes(key) + ": expected " + expectation<Value>(range) + ", got " +
+                    in_quotes(found->value));
     member = *std::move(value);
   }
 
@@ -199,7 +199,7 @@ Options parse_options(std::span<const il_option> given) {
     detail::KeyCheck check(option.key);
     Options::fields(options, check);
     if (check.known()) continue;
-    throw Refusal("unknown option " + detail::quoted(option.key) +
+    throw Refusal("unknown option " + detail::in_quotes(option.key) +
                   (check.keys().empty() ? " (there are none)" : " (known: " + check.keys() + ")"));
   }
   Options::fields(options, detail::Reader(given));
