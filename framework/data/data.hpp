@@ -16,9 +16,10 @@ namespace initlab::data {
 struct TaskInfo {
   std::string name;
   config::HeadKind head = config::HeadKind::classifier;
-  std::vector<std::string> label_names;   // classifier: index -> name
-  std::vector<std::string> metrics;       // first one is the task's own; never empty (mlm: "loss" is implied, metrics "accuracy")
-  bool microworld = false;                // can be generated (data: microworld)
+  std::vector<std::string> label_names;  // classifier: index -> name
+  std::vector<std::string>
+      metrics;              // first one is the task's own; never empty (mlm: "loss" is implied, metrics "accuracy")
+  bool microworld = false;  // can be generated (data: microworld)
   std::string summary;
 };
 const std::vector<TaskInfo>& tasks();
@@ -28,19 +29,20 @@ const TaskInfo& task_info(const config::TaskConfig& task);  // throws Error with
 struct Example {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> types;
-  std::int32_t label = 0;   // classifier
-  float target = 0;         // regressor
+  std::int32_t label = 0;  // classifier
+  float target = 0;        // regressor
 };
 
 // A task's data, tokenized. Evaluation examples keep the file's order.
 struct TaskData {
   TaskInfo info;
-  std::vector<Example> train;        // after train_size
-  std::vector<Example> eval;
-  std::string sha256;                // of the files' or the generated text's content: part of a run's identity
+  std::vector<Example> train;  // after train_size, not empty
+  std::vector<Example> eval;   // not empty
+  std::string sha256;          // of the files' or the generated text's content: part of a run's identity
   text::SpecialIds special;
   std::int64_t vocabulary = 0;
-  // Metrics (by info.metrics) of the constant prediction: the training-majority label, or the training mean.
+  // Metrics (by info.metrics) of the constant prediction: the training-majority label, the training mean, or the most
+  // frequent training token.
   std::vector<double> constant_class;
 };
 
@@ -51,25 +53,29 @@ std::vector<std::string> microworld_vocabulary(std::int64_t world);
 // `task: {name: <task>, data: DIR/<task>}` reads again. Throws Error.
 void write_microworld(const std::string& folder, std::int64_t world, std::int64_t tokens);
 
-// Reads or generates, tokenizes and cuts. Throws Error with file and line on a bad row. `subset_seed` decides which examples
-// train_size keeps.
+// Reads or generates, tokenizes and cuts to max_length (at least 3). Throws Error with file and line on a bad row.
+// `subset_seed` decides which examples train_size keeps: the first n of one permutation, in its order, so that sizes
+// are nested and an example has the same row in all of them. mlm on text files: all tokens joined, cut into [CLS]
+// max_length-2 tokens [SEP]; the last 5 % of the sequences, at least one, are the evaluation. Sequences without a token
+// that could be predicted are left out.
 TaskData load(const config::TaskConfig& task, const text::WordPiece& tokenizer, std::int64_t max_length,
               std::uint64_t subset_seed);
 // Hash of what load() would read, without tokenizing; throws Error where a file is missing.
 std::string content_hash(const config::TaskConfig& task);
 
-// Batches of a run. Order: a fresh permutation each epoch from Stream(seeds.order); the last batch of an epoch is short.
-// Masking (mlm): from Stream(seeds.mask), a function of (epoch, example, position), so it is fresh every epoch; evaluation
-// masks are fixed by the world, not by the run's seeds, so that all runs are scored alike.
+// Batches of a run. Order: a fresh permutation each epoch from Stream(seeds.order); the last batch of an epoch is
+// short. Masking (mlm, see masking.hpp): from Stream(seeds.mask), a function of (epoch, example, position), so it is
+// fresh every epoch; evaluation masks are fixed by the world, not by the run's seeds, so that all runs are scored
+// alike. Safe to ask from several threads.
 class BatchStream {
  public:
   BatchStream(std::shared_ptr<const TaskData> data, std::int64_t batch, const config::TaskConfig& task,
               const config::Seeds& seeds);
   std::int64_t steps_per_epoch() const;
-  batch::Batch train(std::int64_t step) const;                 // 0-based step
+  batch::Batch train(std::int64_t step) const;  // 0-based step
   std::int64_t eval_batches() const;
-  batch::Batch eval(std::int64_t index) const;                 // in order, every example once
-  // Upper bounds over all batches of the run, for booking memory.
+  batch::Batch eval(std::int64_t index) const;  // in order, every example once
+  // Upper bounds over all batches of the run, training and evaluation, whatever the epoch; for booking memory.
   std::int64_t most_tokens() const;
   std::int64_t most_sequences() const;
   std::int64_t most_predictions() const;
@@ -77,10 +83,13 @@ class BatchStream {
   const TaskData& data() const { return *data_; }
 
  private:
+  struct Plan;  // what the constructor works out: bounds, masks, and the order of the epoch asked for last
+
   std::shared_ptr<const TaskData> data_;
   std::int64_t batch_ = 0;
   config::TaskConfig task_;
   config::Seeds seeds_;
+  std::shared_ptr<const Plan> plan_;
 };
 
 // Sequences begin .. end-1 of a batch, slots kept: the micro-batches of one step.
