@@ -1,8 +1,10 @@
-// BERT with one head (Devlin et al. 2018, arXiv 1810.04805): forward and backward by hand, in f32, on unpadded activations.
+// BERT with one head (Devlin et al. 2018, arXiv 1810.04805): forward and backward by hand, in f32, on unpadded
+// activations.
 //
 // Letters: B sequences, S positions of one, T valid tokens of the batch, H hidden, A heads, D = H/A, I intermediate,
 // V vocabulary, L layers, P predicted positions, C outputs of the head. Activations are (T, H) row-major.
-// Plan, then run: the constructor books all memory for the largest batch; forward and backward allocate nothing of their own.
+// Plan, then run: the constructor books all memory for the largest batch; forward and backward allocate nothing of
+// their own.
 #pragma once
 
 #include <cstdint>
@@ -26,32 +28,35 @@ struct Capacity {
 
 // Dropout of one forward pass. A bit is a pure function of (stream, step, site, slot, position(s), feature).
 struct Dropout {
-  double hidden = 0;                     // probability after embeddings, attention output, feed-forward output, and pooling
-  double attention = 0;                  // probability on attention weights
+  double hidden = 0;     // probability after embeddings, attention output, feed-forward output, and pooling
+  double attention = 0;  // probability on attention weights
   const base::Stream* stream = nullptr;  // null: no dropout (evaluation)
   std::uint32_t step = 0;
 };
 
 class Bert {
  public:
+  // Values and gradients start at zero. Throws base::Error where hidden is no multiple of heads or memory is missing.
   Bert(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels, const Capacity& capacity);
   ~Bert();
   Bert(const Bert&) = delete;
   Bert& operator=(const Bert&) = delete;
 
   const params::ParameterTable& parameters() const;
-  std::span<float> values();              // flat block, laid out by parameters()
+  std::span<float> values();  // flat block, laid out by parameters()
   std::span<const float> values() const;
-  std::span<float> gradients();           // same layout; backward adds to it
+  std::span<float> gradients();  // same layout; backward adds to it
 
-  // Returns the *sum* of the losses over sequences (classifier: cross-entropy; regressor: squared error) or over predicted
-  // positions (mlm: cross-entropy against the tied decoder). The batch must stay alive until backward returns.
+  // Returns the *sum* of the losses over sequences (classifier: cross-entropy; regressor: squared error) or over
+  // predicted positions (mlm: cross-entropy against the tied decoder). The batch must stay alive until backward
+  // returns.
   double forward(const batch::Batch& batch, const Dropout& dropout);
   // classifier (B, C), regressor (B, 1): of the last forward. mlm: empty.
   std::span<const float> logits() const;
   // mlm: how many of the last forward's predicted positions had their label as the highest logit.
   std::int64_t correct_predictions() const;
-  // mlm: logits (P, V) of the last forward's predicted positions, written to dst. For tests and tools.
+  // mlm: logits (P, V) of the last forward's predicted positions, written to dst; before backward, which turns them
+  // into their gradient. For tests and tools.
   void copy_mlm_logits(std::span<float> dst) const;
   // Adds d(scale * sum of losses)/d(parameters) of the last forward to gradients().
   void backward(float scale);
@@ -61,7 +66,8 @@ class Bert {
   std::unique_ptr<Impl> impl_;
 };
 
-// Floating-point operations of one training step that the loss needs (forward and backward, 2 per multiply-add).
+// Floating-point operations of one training step that the loss needs (forward and backward, 2 per multiply-add):
+// products only, valid tokens only, every layer in full, the mlm head for predicted positions.
 double training_flops(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels,
                       const batch::Batch& batch);
 

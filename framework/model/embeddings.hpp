@@ -1,0 +1,27 @@
+// Word + position + segment embedding, LayerNorm, dropout. Internal to model/.
+#pragma once
+
+#include "config/config.hpp"
+#include "model/step.hpp"
+
+namespace initlab::model {
+
+class Embeddings {
+ public:
+  explicit Embeddings(const config::ModelConfig& model) : model_(model) {}
+  void book(compute::Arena& arena, std::int64_t most_rows);
+  void bind(const Blocks& blocks);
+
+  const float* forward(const Step& step);                            // hidden (T, H), padding zero
+  void backward(const Step& step, Workspace& workspace, float* dy);  // dy (T, H) is used up
+
+ private:
+  config::ModelConfig model_;
+  Slice word_, position_, type_;
+  Norm norm_;
+  float* xhat_ = nullptr;               // (T, H)
+  float* inverse_deviation_ = nullptr;  // (T)
+  float* y_ = nullptr;                  // (T, H)
+};
+
+}  // namespace initlab::model

@@ -1,0 +1,91 @@
+// What stands on the encoder: pooler with classifier or regressor, and the masked-language-model head. Internal to
+// model/.
+#pragma once
+
+#include <span>
+
+#include "compute/gelu.hpp"
+#include "config/config.hpp"
+#include "model/bert.hpp"
+#include "model/step.hpp"
+
+namespace initlab::model {
+
+// A head reads hidden (T, H), gives the sum of the losses, and sends its gradient back into dhidden (T, H).
+class Head {
+ public:
+  virtual ~Head() = default;
+  virtual void book(compute::Arena& arena, const Capacity& capacity) = 0;
+  virtual void bind(const Blocks& blocks) = 0;
+  virtual double forward(const Step& step, Workspace& workspace, const float* hidden) = 0;
+  // Writes all of dhidden, padding zero.
+  virtual void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) = 0;
+};
+
+// logits = dropout(tanh(pooled Wp^T + bp)) Wc^T + bc, where pooled is a sequence's first hidden state or the mean over
+// its tokens.
+class PooledHead : public Head {
+ public:
+  PooledHead(const config::ModelConfig& model, bool regression, std::int64_t outputs);
+  void book(compute::Arena& arena, const Capacity& capacity) override;
+  void bind(const Blocks& blocks) override;
+  double forward(const Step& step, Workspace& workspace, const float* hidden) override;
+  void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) override;
+  std::span<const float> logits() const;  // (B, C) of the last forward
+
+ private:
+  void pool(const batch::Batch& batch, const float* hidden);
+  void pool_backward(const batch::Batch& batch, std::int64_t rows, float* dhidden) const;
+  compute::RowNames names(const batch::Batch& batch) const { return {batch.slots.data(), zeros_}; }
+
+  config::ModelConfig model_;
+  bool regression_;
+  std::int64_t outputs_;        // C
+  std::int64_t sequences_ = 0;  // B of the last forward
+  Dense pooler_, classifier_;
+
+  float* pooled_ = nullptr;        // (B, H)
+  float* activated_ = nullptr;     // (B, H)
+  float* dropped_ = nullptr;       // (B, H)
+  float* logits_ = nullptr;        // (B, C)
+  float* dlogits_ = nullptr;       // (B, C)
+  float* dpooled_ = nullptr;       // (B, H)
+  float* dactivated_ = nullptr;    // (B, H)
+  double* losses_ = nullptr;       // (B)
+  float* log_sums_ = nullptr;      // (B)
+  std::int32_t* hits_ = nullptr;   // (B)
+  std::int32_t* zeros_ = nullptr;  // (B) the position of a pooled row
+};
+
+// logits = norm(gelu(hidden Wt^T + bt)) E^T + b for predicted rows only; E is the word embedding.
+class MlmHead : public Head {
+ public:
+  explicit MlmHead(const config::ModelConfig& model);
+  void book(compute::Arena& arena, const Capacity& capacity) override;
+  void bind(const Blocks& blocks) override;
+  double forward(const Step& step, Workspace& workspace, const float* hidden) override;
+  void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) override;
+  std::span<const float> logits() const;  // (P, V) of the last forward, until backward turns them into their gradient
+  std::int64_t hits() const;              // rows whose label had the highest logit
+
+ private:
+  config::ModelConfig model_;
+  compute::Gelu activation_;
+  std::int64_t predictions_ = 0;  // P of the last forward
+  Dense transform_;
+  Norm norm_;
+  Dense decoder_;  // weight: the word embedding
+
+  float* gathered_ = nullptr;           // (P, H)
+  float* inner_ = nullptr;              // (P, H) before bias and GELU
+  float* xhat_ = nullptr;               // (P, H)
+  float* inverse_deviation_ = nullptr;  // (P)
+  float* normed_ = nullptr;             // (P, H)
+  float* logits_ = nullptr;             // (P, V)
+  float* dnormed_ = nullptr;            // (P, H)
+  double* losses_ = nullptr;            // (P)
+  float* log_sums_ = nullptr;           // (P)
+  std::int32_t* hits_ = nullptr;        // (P)
+};
+
+}  // namespace initlab::model
