@@ -22,7 +22,9 @@ Json parse_json(std::string_view text, const std::string& place, int most_depth)
   try {
     return Json::parse(text.begin(), text.end(), callback);
   } catch (const Json::exception& error) {
-    throw Error({place, "not JSON", "", error.what(), ""});
+    std::string reason = error.what();  // quotes the text it stopped at, however long that is
+    if (reason.size() > 300) reason = reason.substr(0, 300) + "...";
+    throw Error({place, "not JSON", "", reason, ""});
   }
 }
 
