@@ -105,12 +105,13 @@ Checkpoint Checkpoint::open(const std::filesystem::path& folder) {
                  "check the path; scripts/get_minilm fetches such a folder"});
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
+  const std::filesystem::path weights = find_weights(folder);
   const std::filesystem::path config_file = folder / "config.json";
   const std::string place = config_file.string();
   const Json json = base::parse_json(base::read_file(config_file, kMostConfigBytes), place);
   checkpoint.model_ = model_from_json(json, place);
   checkpoint.cased_ = read_cased(folder / "tokenizer_config.json");
-  checkpoint.file_ = std::make_shared<const SafetensorsFile>(find_weights(folder));
+  checkpoint.file_ = std::make_shared<const SafetensorsFile>(weights);
   checkpoint.take_names(json.value("tie_word_embeddings", Json(true)) != Json(false));
   checkpoint.sha256_ = base::sha256_hex_of_file(checkpoint.weights_file());
   return checkpoint;
