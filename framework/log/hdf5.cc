@@ -58,7 +58,10 @@ void write_attribute(const File& file, const std::string& name, hid_t stored, hi
 
 }  // namespace
 
-void be_quiet() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+void prepare_library() {
+  H5dont_atexit();
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 void fail(const std::string& path, const std::string& attempt) {
   throw base::Error({path, "cannot " + attempt, "", reason(), "check the folder, its permissions and the free space"});
@@ -106,7 +109,7 @@ hid_t file_type<std::uint8_t>() {
 }
 
 File create_file(const std::filesystem::path& path) {
-  be_quiet();
+  prepare_library();
   const std::string name = path.string();
   const PropertyHandle access(check(H5Pcreate(H5P_FILE_ACCESS), name, "set up the file"));
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110), name, "choose the file's format");
@@ -204,8 +207,8 @@ Dataset write_numbers(const File& file, const std::string& name, const std::vect
 }
 
 template <class T>
-void write_number(const Dataset& set, T value) {
-  write_whole(set, memory_type<T>(), &value);
+void overwrite(const Dataset& set, std::span<const T> values) {
+  write_whole(set, memory_type<T>(), values.data());
 }
 
 template <class T>
@@ -234,7 +237,7 @@ template Dataset write_numbers(const File&, const std::string&, const std::vecto
 template Dataset write_numbers(const File&, const std::string&, const std::vector<hsize_t>&, std::span<const float>);
 template Dataset write_numbers(const File&, const std::string&, const std::vector<hsize_t>&,
                                std::span<const std::int64_t>);
-template void write_number(const Dataset&, std::int64_t);
+template void overwrite(const Dataset&, std::span<const std::int64_t>);
 template void append(const Dataset&, hsize_t, hsize_t, std::span<const double>);
 template void append(const Dataset&, hsize_t, hsize_t, std::span<const float>);
 template void append(const Dataset&, hsize_t, hsize_t, std::span<const std::int64_t>);

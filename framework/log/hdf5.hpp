@@ -49,8 +49,9 @@ using SpaceHandle = Handle<&H5Sclose>;
 using TypeHandle = Handle<&H5Tclose>;
 using PropertyHandle = Handle<&H5Pclose>;
 
-// The library prints its error stack by default; it must not. Call before the first other call.
-void be_quiet();
+// The library must not print its error stack, and must not close at exit what could not be closed before (it crashes
+// there: HDF5 1.10.8 has freed a file whose last flush failed, and closes it again). Call before the first other call.
+void prepare_library();
 
 // Throws Error{path, "cannot " + attempt, the library's reason}.
 [[noreturn]] void fail(const std::string& path, const std::string& attempt);
@@ -112,9 +113,9 @@ void write_texts(const File& file, const std::string& name, std::span<const std:
 template <class T>
 Dataset write_numbers(const File& file, const std::string& name, const std::vector<hsize_t>& dims,
                       std::span<const T> values);
-// Overwrites a scalar.
+// Overwrites all values of a fixed block.
 template <class T>
-void write_number(const Dataset& set, T value);
+void overwrite(const Dataset& set, std::span<const T> values);
 
 // Adds `rows` rows after the first `filled` ones. values: rows times the product of the other dimensions.
 template <class T>

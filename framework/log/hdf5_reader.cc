@@ -171,7 +171,7 @@ struct Reader::Opened {
 };
 
 Reader::Reader(const std::filesystem::path& path) : path_(path.string()) {
-  be_quiet();
+  prepare_library();
   const Superblock block = look_at(path);
   if (!block.hdf5) refuse(path_, "", "a run file (HDF5)", "another kind of file");
   budget_ = std::min(kMostBytes, (block.file_bytes + (1 << 16)) * kMostInflation);

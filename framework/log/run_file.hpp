@@ -25,6 +25,9 @@ class RunWriter : public record::RunSink {
 
  private:
   struct Impl;
+  void abandon();
+  template <class Work>
+  void guarded(Work&& work);
   std::unique_ptr<Impl> impl_;
 };
 
@@ -40,5 +43,8 @@ struct RunStatus {
   record::State state = record::State::running;
 };
 RunStatus read_status(const std::filesystem::path& file);
+
+// Version of the library in use, e.g. "1.10.8".
+std::string hdf5_version();
 
 }  // namespace initlab::log

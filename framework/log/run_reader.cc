@@ -111,20 +111,35 @@ Column<Record> column(h5::Reader& file, const std::string& name, Member Record::
           }};
 }
 
+// The first `rows` rows. Only a run that has not ended may have fewer.
 template <class Record>
-std::vector<Record> assemble(const std::vector<Column<Record>>& columns) {
-  std::size_t rows = columns.front().rows;
-  for (const auto& column : columns) rows = std::min(rows, column.rows);
+std::vector<Record> assemble(const h5::Reader& file, const std::string& table,
+                             const std::vector<Column<Record>>& columns, std::size_t rows, bool finished) {
+  for (const auto& column : columns) {
+    if (column.rows < rows && finished) differ(file, table, rows, column.rows);
+    rows = std::min(rows, column.rows);
+  }
   std::vector<Record> records(rows);
   for (std::size_t i = 0; i < rows; ++i)
     for (const auto& column : columns) column.store(records[i], i);
   return records;
 }
 
-std::vector<StepRecord> read_steps(h5::Reader& file) {
+struct Whole {
+  std::size_t steps, evals;
+};
+
+Whole read_whole(h5::Reader& file) {
+  const auto rows = file.numbers<std::int64_t>("/whole", 1).values;
+  if (rows.size() != 2 || rows[0] < 0 || rows[1] < 0)
+    throw base::Error({file.path(), "/whole", "two numbers of rows", "something else", ""});
+  return {static_cast<std::size_t>(rows[0]), static_cast<std::size_t>(rows[1])};
+}
+
+std::vector<Column<StepRecord>> step_columns(h5::Reader& file) {
   std::vector<Column<StepRecord>> columns;
   schema::step_columns([&](const char* name, auto member) { columns.push_back(column(file, name, member)); });
-  return assemble(columns);
+  return columns;
 }
 
 Column<EvalRecord> metric_column(h5::Reader& file, const std::string& name) {
@@ -142,12 +157,12 @@ Column<EvalRecord> predictions_column(h5::Reader& file) {
           }};
 }
 
-std::vector<EvalRecord> read_evals(h5::Reader& file, const RunHeader& header, Detail detail) {
+std::vector<Column<EvalRecord>> eval_columns(h5::Reader& file, const RunHeader& header, Detail detail) {
   std::vector<Column<EvalRecord>> columns;
   schema::eval_columns([&](const char* name, auto member) { columns.push_back(column(file, name, member)); });
   for (const std::string& name : header.metric_names) columns.push_back(metric_column(file, name));
   if (detail == Detail::predictions && header.outputs > 0) columns.push_back(predictions_column(file));
-  return assemble(columns);
+  return columns;
 }
 
 // What the header says about shapes stands in the shapes themselves.
@@ -178,14 +193,22 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
   schema::init_columns(
       [&](const char* name, auto member) { read_column(file, name, run.init, std::exchange(first, false), member); });
   read_shapes(file, run.header);
-  run.steps = read_steps(file);
-  run.evals = read_evals(file, run.header, detail);
+  const bool finished = run.state != record::State::running;
+  const Whole whole = read_whole(file);
+  run.steps = assemble(file, "/train", step_columns(file), whole.steps, finished);
+  run.evals = assemble(file, "/eval", eval_columns(file, run.header, detail), whole.evals, finished);
   return run;
 }
 
 RunStatus read_status(const std::filesystem::path& path) {
   h5::Reader file = open_run(path);
   return {file.text_attribute("run_id"), parse_state(file, file.text("/state"))};
+}
+
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
 }
 
 }  // namespace initlab::log

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <chrono>
 #include <limits>
@@ -107,7 +108,7 @@ void check_metric_names(const std::string& place, const std::vector<std::string>
 struct RunWriter::Impl {
   std::filesystem::path path, temporary;
   h5::File file;  // declared before the data sets: they are closed first
-  h5::Dataset state, reason, last_step, examples, predictions;
+  h5::Dataset state, reason, whole, examples, predictions;
   std::vector<h5::Dataset> step_columns, eval_columns, metric_columns;
   std::size_t batch = 0, labels = 0, outputs = 0, metrics = 0;
   std::vector<std::size_t> stored_metrics;  // those that have a column of their own
@@ -127,15 +128,13 @@ struct RunWriter::Impl {
 };
 
 void RunWriter::Impl::create(const RunHeader& header, const std::vector<InitRecord>& init) {
-  check_metric_names(path.string(), header.metric_names);
   file = h5::create_file(temporary);
   h5::write_attribute(file, "schema", std::int64_t{kSchema});
   schema::root_attributes(header, [&](const char* name, const auto& value) { h5::write_attribute(file, name, value); });
   for (const char* group : schema::kGroups) h5::create_group(file, group);
   state = h5::create_text(file, "/state", record::to_text(record::State::running), schema::kStateBytes);
   reason = h5::create_text(file, "/reason", "", schema::kReasonBytes);
-  const std::int64_t none = 0;
-  last_step = h5::write_numbers<std::int64_t>(file, "/last_step", {}, std::span(&none, 1));
+  whole = h5::write_numbers<std::int64_t>(file, "/whole", {2}, std::array<std::int64_t, 2>{});
   schema::header_fields(header, [&](const char* name, const auto& value) { write_field(file, name, value); });
   schema::plugin_columns([&](const char* name, auto member) { write_column(file, name, header.plugins, member); });
   schema::init_columns([&](const char* name, auto member) { write_column(file, name, init, member); });
@@ -217,21 +216,19 @@ void RunWriter::Impl::append_predictions(const EvalRecord& eval) {
   h5::append<float>(predictions, evals, 1, row);
 }
 
-// `last_step` is written after the rows it speaks of have reached the file.
+// `whole` is written after the rows it speaks of have reached the file: where a write fails half-way, HDF5 may leave
+// longer columns without their values.
 void RunWriter::Impl::flush() {
-  const std::int64_t last = pending.empty() ? -1 : pending.back().step;
   append_steps();
   h5::flush(file);
-  if (last >= 0) {
-    h5::write_number(last_step, last);
-    h5::flush(last_step);
-  }
+  h5::overwrite<std::int64_t>(whole, std::array{static_cast<std::int64_t>(steps), static_cast<std::int64_t>(evals)});
+  h5::flush(whole);
   flushed = Clock::now();
 }
 
 void RunWriter::Impl::close() {
   for (auto* columns : {&step_columns, &eval_columns, &metric_columns}) columns->clear();
-  for (auto* set : {&state, &reason, &last_step, &examples, &predictions}) *set = {};
+  for (auto* set : {&state, &reason, &whole, &examples, &predictions}) *set = {};
   h5::close(file);
 }
 
@@ -243,59 +240,84 @@ RunWriter::RunWriter(std::filesystem::path file) : impl_(std::make_unique<Impl>(
 RunWriter::~RunWriter() {
   if (!impl_->file.id) return;
   try {
-    impl_->flush();
+    guarded([&] { impl_->flush(); });
   } catch (const std::exception&) {  // the rows of the last flush stand; there is nobody left to tell
+  }
+}
+
+// After a failed write HDF5 1.10 cannot close the file: it frees what it goes on to use. So the open file is left to
+// the end of the process, as it is; what was flushed stands, as after a kill.
+void RunWriter::abandon() {
+  static auto& abandoned = *new std::vector<std::unique_ptr<Impl>>;  // reachable, and never destroyed
+  auto next = std::make_unique<Impl>();
+  next->path = impl_->path;
+  next->temporary = impl_->temporary;
+  abandoned.push_back(std::exchange(impl_, std::move(next)));
+}
+
+template <class Work>
+void RunWriter::guarded(Work&& work) {
+  if (!impl_->file.id)
+    throw base::Error({impl_->path.string(), "cannot be written", "", "an earlier failure", "see the first message"});
+  try {
+    work();
+  } catch (...) {
+    abandon();
+    throw;
   }
 }
 
 void RunWriter::begin(const RunHeader& header, const std::vector<InitRecord>& init) {
   assert(!impl_->file.id);
+  check_metric_names(impl_->path.string(), header.metric_names);
+  std::error_code failed;
   try {
     impl_->create(header, init);
-    std::error_code failed;
     std::filesystem::rename(impl_->temporary, impl_->path, failed);
-    if (failed)
-      throw base::Error(
-          {impl_->path.string(), "cannot be written", "", failed.message(), "choose another results folder"});
+    if (failed) impl_->close();
   } catch (...) {
-    const auto name = std::move(impl_->path), temporary = std::move(impl_->temporary);
-    impl_ = std::make_unique<Impl>();
-    impl_->path = name;
-    impl_->temporary = temporary;
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
+    std::filesystem::remove(impl_->temporary, failed);
+    if (impl_->file.id) abandon();
     throw;
   }
+  if (!failed) return;
+  std::error_code ignored;
+  std::filesystem::remove(impl_->temporary, ignored);
+  throw base::Error({impl_->path.string(), "cannot be written", "", failed.message(), "choose another results folder"});
 }
 
 void RunWriter::step(const StepRecord& step) {
-  assert(impl_->file.id);
   const auto fits = [](std::int64_t row) { return row >= -1 && row <= std::numeric_limits<std::int32_t>::max(); };
   if (impl_->examples && (step.examples.size() > impl_->batch || !std::ranges::all_of(step.examples, fits)))
     throw base::Error({impl_->path.string(), "/train/examples",
                        "at most " + std::to_string(impl_->batch) + " rows a step, each below 2^31",
                        std::to_string(step.examples.size()) + " at step " + std::to_string(step.step), ""});
   impl_->pending.push_back(step);
-  if (Clock::now() - impl_->flushed >= kFlushEvery || impl_->pending.size() >= kMostPending) impl_->flush();
+  if (Clock::now() - impl_->flushed >= kFlushEvery || impl_->pending.size() >= kMostPending)
+    guarded([&] { impl_->flush(); });
 }
 
 void RunWriter::eval(const EvalRecord& eval) {
-  assert(impl_->file.id);
   const std::size_t numbers = impl_->predictions ? impl_->labels * impl_->outputs : 0;
-  if (eval.metrics.size() != impl_->metrics || (!eval.predictions.empty() && eval.predictions.size() != numbers))
+  if (impl_->file.id &&
+      (eval.metrics.size() != impl_->metrics || (!eval.predictions.empty() && eval.predictions.size() != numbers)))
     throw base::Error({impl_->path.string(), "evaluation at step " + std::to_string(eval.step),
                        std::to_string(impl_->metrics) + " metrics and " + std::to_string(numbers) + " predictions",
                        std::to_string(eval.metrics.size()) + " and " + std::to_string(eval.predictions.size()), ""});
-  impl_->append_eval(eval);
-  impl_->flush();
+  guarded([&] {
+    impl_->append_eval(eval);
+    impl_->flush();
+  });
 }
 
 void RunWriter::finish(record::State state, const std::string& reason) {
-  assert(impl_->file.id);
-  impl_->flush();
-  h5::write_text(impl_->reason, reason);
-  h5::write_text(impl_->state, record::to_text(state));
-  impl_->close();
+  guarded([&] {
+    impl_->flush();
+    h5::write_text(impl_->reason, reason);
+    h5::write_text(impl_->state, record::to_text(state));
+    h5::flush(impl_->file);
+    impl_->close();
+  });
 }
 
 }  // namespace initlab::log

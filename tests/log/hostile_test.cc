@@ -116,6 +116,8 @@ TEST(Hostile, OtherTypesAndShapes) {
   EXPECT_EQ(with("/train/loss", H5T_NATIVE_DOUBLE, {}), ": /train/loss: expected 1 dimensions, got ()");
   EXPECT_EQ(with("/eval/predictions", H5T_NATIVE_FLOAT, {2, 4, 2}),
             ": /eval/predictions (second dimension): expected 5 rows, got 4");
+  EXPECT_EQ(with("/train/tokens", H5T_NATIVE_INT64, {19}), ": /train: expected 20 rows, got 19");
+  EXPECT_EQ(with("/whole", H5T_NATIVE_INT64, {3}), ": /whole: expected two numbers of rows, got something else");
   EXPECT_EQ(with("/init/mean", H5T_NATIVE_DOUBLE, {2}), ": /init/mean: expected 3 rows, got 2");
 }
 

@@ -135,6 +135,23 @@ TEST(RunFile, LanguageModelHasNoLabelsAndNoPredictions) {
   expect_equal(run.evals[0], {1, 5.5, {5.5}, false, {}, 0.2});
 }
 
+TEST(RunFile, PredictionsOfManyExamples) {
+  const Folder folder;
+  record::RunHeader header = sample_header();
+  header.labels.assign(600'000, 1);  // more than one chunk an evaluation
+  record::EvalRecord eval = sample_eval(1);
+  eval.predictions.clear();
+  for (int i = 0; i < 1'200'000; ++i) eval.predictions.push_back(static_cast<float>(i));
+  RunWriter writer(folder / "run.h5");
+  writer.begin(header, {});
+  writer.eval(eval);
+  writer.eval(eval);
+  writer.finish(State::finished, "");
+  const record::Run run = read_run(folder / "run.h5", Detail::predictions);
+  ASSERT_EQ(run.evals.size(), 2U);
+  EXPECT_TRUE(run.evals[1].predictions == eval.predictions);
+}
+
 TEST(RunFile, RunWithoutStepsOrEvaluations) {
   const Folder folder;
   RunWriter writer(folder / "run.h5");
@@ -232,7 +249,7 @@ with h5py.File('FILE') as run:
     assert run['init/shape'][:].tolist() == [[377, 128], [128, -1], [-1, -1]]
     assert run['train/examples'].shape == (30, 4) and run['train/examples'][1].tolist() == [2, 4, 6, -1]
     assert run['eval/predictions'].shape == (3, 5, 2) and run['eval/predictions'][2, 1, 0] == 30.5
-    assert run['eval/labels'][:].tolist() == [1, 0, 1, 1, 0] and run['last_step'][()] == 30
+    assert run['eval/labels'][:].tolist() == [1, 0, 1, 1, 0] and run['whole'][:].tolist() == [30, 3]
     assert run['comparison/metric_names'].asstr()[:].tolist() == ['accuracy', 'f1']
     assert run['provenance/plugins/name'].asstr()[:].tolist() == ['builtin', 'mine']
 )";

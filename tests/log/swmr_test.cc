@@ -143,9 +143,9 @@ TEST(Swmr, H5pyReadsAfterKill) {
       << "import h5py\nrun = h5py.File('" << (folder / "run.h5").string()
       << "', 'r', swmr=True)\n"
          "print(run['state'].asstr()[()], len(run['train/step']), run['train/step'][-1], "
-         "run['train/examples'].shape, run['eval/predictions'][0, 4, 1], run['last_step'][()])\n";
+         "run['train/examples'].shape, run['eval/predictions'][0, 4, 1], run['whole'][:])\n";
   const std::string command = python() + " '" + (folder / "read.py").string() + "'";
-  const std::string expected = "running 40 40 (40, 4) 42.25 40\n";
+  const std::string expected = "running 40 40 (40, 4) 42.25 [40  1]\n";
   EXPECT_EQ(shell(command).text, expected) << "while it grows";
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
@@ -185,8 +185,9 @@ TEST(Swmr, FullDiskIsAnErrorAndTheFlushedRowsStand) {
       write_forever(folder / "run.h5", *flushed);
     } catch (const base::Error& error) {
       *message_ok = std::string(error.what()).find("File too large") != std::string::npos ? 1 : 2;
-      std::exit(0);  // with everything that the library does at exit
     }
+    write_sample(folder / "small.h5", 20);  // the next run in the same process
+    std::exit(0);                           // with everything that libraries do at exit
   });
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -195,6 +196,15 @@ TEST(Swmr, FullDiskIsAnErrorAndTheFlushedRowsStand) {
   EXPECT_EQ(*message_ok, 1);
   ASSERT_GE(*flushed, 10);
   expect_whole(read_run(folder / "run.h5", Detail::predictions), *flushed);
+  EXPECT_EQ(read_run(folder / "small.h5").steps.size(), 20U);
+}
+
+TEST(Swmr, WriterThatFailedSaysSo) {
+  const Folder folder;
+  RunWriter writer(folder / "absent/run.h5");
+  EXPECT_THROW(writer.begin(sample_header(), {}), base::Error);
+  EXPECT_THROW(writer.eval(sample_eval(1)), base::Error);
+  EXPECT_THROW(writer.finish(record::State::failed, "the disk is full"), base::Error);
 }
 
 TEST(Swmr, FullDiskAtTheBeginningLeavesNothing) {
