@@ -25,8 +25,8 @@ At parse_at(const std::string& text);  // "last", "best", "step:N"; throws Error
 // What is compared, where the caller knows better than the runs. The runs' own choice is that of the newest one (by its
 // start).
 struct Options {
-  std::optional<std::string> metric, baseline, better, at;
-  std::optional<double> threshold;
+  std::optional<std::string> metric = {}, baseline = {}, better = {}, at = {};
+  std::optional<double> threshold = {};
 };
 
 using Settings = std::vector<std::pair<std::string, base::Json>>;  // grid path -> value
