@@ -60,9 +60,10 @@ double mcc(Classes predicted, Classes labels) {
     predicted_squared += count.first * count.first;
     true_squared += count.second * count.second;
   }
-  return ratio(right * n - product, std::sqrt(n * n - predicted_squared) * std::sqrt(n * n - true_squared));
+  return ratio(right * n - product, std::sqrt((n * n - predicted_squared) * (n * n - true_squared)));
 }
 
+// Of numbers that were floats: their squares neither overflow nor vanish in double.
 double correlation(std::span<const double> x, std::span<const double> y) {
   const auto n = static_cast<double>(x.size());
   const double mean_x = std::accumulate(x.begin(), x.end(), 0.0) / n;
@@ -74,7 +75,7 @@ double correlation(std::span<const double> x, std::span<const double> y) {
     yy += dy * dy;
     xy += dx * dy;
   }
-  return std::clamp(ratio(xy, std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
+  return std::clamp(ratio(xy, std::sqrt(xx * yy)), -1.0, 1.0);
 }
 
 std::vector<double> doubles(std::span<const float> values) { return {values.begin(), values.end()}; }

@@ -65,7 +65,8 @@ Source tables_of_folder(const config::TaskConfig& task) {
     throw base::Error({task.place, "task.data", "a folder with train.tsv and dev.tsv", base::quote(*task.data),
                        "there is no such folder; is INITLAB_DATA set as it should be?"});
   const fs::path train = folder / "train.tsv", dev = folder / "dev.tsv";
-  return tables(table_format(task.name), base::read_file(train), train.string(), base::read_file(dev), dev.string());
+  const std::string train_bytes = base::read_file(train), dev_bytes = base::read_file(dev);
+  return tables(table_format(task.name), train_bytes, train.string(), dev_bytes, dev.string());
 }
 
 std::vector<Row> rows_of(const std::vector<StoryPiece>& pieces, ContentHash& hash) {
