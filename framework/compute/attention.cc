@@ -14,6 +14,11 @@ namespace {
 
 std::int64_t round_up(std::int64_t n) { return (n + 15) / 16 * 16; }
 
+// A transposed copy (D, columns) and two matrices (S, columns).
+std::int64_t scratch_of_thread(const AttentionShape& shape) {
+  return round_up(shape.head_size * round_up(shape.longest) + 2 * shape.longest * round_up(shape.longest));
+}
+
 // x becomes softmax(scale x).
 INITLAB_CLONES void softmax_row(std::int64_t n, float scale, float* x) {
   float most = x[0];
@@ -84,9 +89,9 @@ struct Item {
 // lengths are often sorted.
 template <class Body>
 void for_items(const AttentionShape& shape, const AttentionBatch& batch, float* scratch, const Body& body) {
-  const std::int64_t per_thread = attention_scratch(shape, 1);
+  const std::int64_t per_thread = scratch_of_thread(shape);
   const std::int64_t items = batch.sequences * shape.heads;
-#pragma omp parallel for schedule(static, 1)
+#pragma omp parallel for schedule(static, 1) num_threads(std::min(shape.threads, omp_get_max_threads()))
   for (std::int64_t i = 0; i < items; ++i) {
     const std::int64_t b = i / shape.heads;
     Item item;
@@ -124,12 +129,9 @@ std::int64_t attention_block(const AttentionShape& shape, std::int64_t length) {
   return shape.heads * length * round_up(length);
 }
 
-std::int64_t attention_scratch(const AttentionShape& shape, int threads) {
-  const std::int64_t columns = round_up(shape.longest);
-  return threads * round_up(shape.head_size * columns + 2 * shape.longest * columns);
-}
+std::int64_t attention_scratch(const AttentionShape& shape) { return shape.threads * scratch_of_thread(shape); }
 
-int attention_threads() { return omp_get_max_threads(); }
+int available_threads() { return omp_get_max_threads(); }
 
 void attention_forward(const AttentionShape& shape, const AttentionBatch& batch, const DropoutSite& dropout,
                        const float* qkv, float* context, float* weights, float* scratch) {

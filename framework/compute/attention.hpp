@@ -15,6 +15,7 @@ struct AttentionShape {
   std::int64_t heads = 0;      // A
   std::int64_t head_size = 0;  // D; H = A D
   std::int64_t longest = 0;    // S of the longest sequence that will come
+  int threads = 1;             // at most so many work at once; each has its share of the scratch memory
 };
 
 // The sequences of one batch.
@@ -28,10 +29,10 @@ struct AttentionBatch {
 // Floats that the weights of one sequence of `length` tokens take: heads x length rows, each rounded up to whole
 // vectors.
 std::int64_t attention_block(const AttentionShape& shape, std::int64_t length);
-// Floats of scratch memory that `threads` threads need.
-std::int64_t attention_scratch(const AttentionShape& shape, int threads);
-// How many threads the functions below will use; what attention_scratch wants to know.
-int attention_threads();
+// Floats of scratch memory.
+std::int64_t attention_scratch(const AttentionShape& shape);
+// How many threads there are now: what AttentionShape::threads should be.
+int available_threads();
 
 // qkv (T, 3H): queries, keys, values side by side, heads within each. context (T, H). weights: attention_block floats a
 // sequence, kept for the backward pass: P, with the sign bit set where dropout drops it.

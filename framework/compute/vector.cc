@@ -15,10 +15,10 @@ constexpr std::int64_t kRows = 64;  // rows summed before they join the total
 constexpr std::int64_t kMostBlocks = 256;
 constexpr std::int64_t kLeastBlock = 4096;
 
-INITLAB_CLONES void sum_panel(std::int64_t rows, std::int64_t columns, std::int64_t n, const float* x, float* sums) {
+INITLAB_CLONES void sum_panel(std::int64_t rows, std::int64_t columns, std::int64_t row, const float* x, float* sums) {
   float part[kColumns] = {};
   for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t i = 0; i < columns; ++i) part[i] += x[r * n + i];
+    for (std::int64_t i = 0; i < columns; ++i) part[i] += x[r * row + i];
   for (std::int64_t i = 0; i < columns; ++i) sums[i] += part[i];
 }
 
@@ -41,14 +41,14 @@ void bias_tanh_forward(std::int64_t rows, std::int64_t n, const float* bias, flo
 void bias_tanh_backward(std::int64_t rows, std::int64_t n, const float* y, float* dy, float* dbias) {
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t i = 0; i < n; ++i) dy[r * n + i] *= 1 - y[r * n + i] * y[r * n + i];
-  add_column_sums(rows, n, dy, dbias);
+  add_column_sums(rows, n, dy, n, dbias);
 }
 
-void add_column_sums(std::int64_t rows, std::int64_t n, const float* x, float* sums) {
+void add_column_sums(std::int64_t rows, std::int64_t n, const float* x, std::int64_t row, float* sums) {
   for_shares(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = 0; first < rows; first += kRows)
       for (std::int64_t column = begin; column < end; column += kColumns)
-        sum_panel(std::min(kRows, rows - first), std::min(kColumns, end - column), n, x + first * n + column,
+        sum_panel(std::min(kRows, rows - first), std::min(kColumns, end - column), row, x + first * row + column,
                   sums + column);
   });
 }

@@ -10,8 +10,9 @@ void bias_tanh_forward(std::int64_t rows, std::int64_t n, const float* bias, flo
 // dy (rows, n) becomes dx = dy (1 - y^2), in place; dbias (n) += column sums of dx.
 void bias_tanh_backward(std::int64_t rows, std::int64_t n, const float* y, float* dy, float* dbias);
 
-// sums (n) += column sums of x (rows, n), in an order that no number of threads changes.
-void add_column_sums(std::int64_t rows, std::int64_t n, const float* x, float* sums);
+// sums (n) += column sums of x (rows, n), whose rows are `row` floats apart, in an order that no number of threads
+// changes.
+void add_column_sums(std::int64_t rows, std::int64_t n, const float* x, std::int64_t row, float* sums);
 
 // Sum of x[i]^2 in double, in an order that no number of threads changes. Relative error below 1e-10 for any n below
 // 2^31.

@@ -42,6 +42,7 @@ struct Bert::Impl {
   Capacity capacity;
   params::ParameterTable table;
 
+  compute::AttentionShape attention;
   compute::Arena arena;
   float* values = nullptr;  // flat blocks, laid out by the table
   float* gradients = nullptr;
@@ -64,7 +65,8 @@ struct Bert::Impl {
         table(params::bert_parameters(model, kind, num_labels)),
         embeddings(model) {
     check_shape(model);
-    for (std::int64_t l = 0; l < model.layers; ++l) layers.emplace_back(model, l, capacity.longest);
+    attention = {model.heads, model.hidden / model.heads, capacity.longest, compute::available_threads()};
+    for (std::int64_t l = 0; l < model.layers; ++l) layers.emplace_back(model, l, attention);
     if (kind == config::HeadKind::mlm)
       mlm = std::make_unique<MlmHead>(model);
     else
@@ -81,14 +83,13 @@ struct Bert::Impl {
   // Runs twice, before and after arena.grant().
   void book() {
     const std::int64_t rows = padded(capacity.tokens), h = model.hidden;
-    const compute::AttentionShape attention{model.heads, h / model.heads, capacity.longest};
     values = arena.take<float>(table.size());
     gradients = arena.take<float>(table.size());
     token_slots = arena.take<std::int32_t>(capacity.tokens);
     attention_blocks = arena.take<std::int64_t>(capacity.sequences);
     dhidden = arena.take<float>(rows * h);
     workspace.norm = arena.take<float>(compute::norm_backward_scratch(h));
-    workspace.attention = arena.take<float>(compute::attention_scratch(attention, compute::attention_threads()));
+    workspace.attention = arena.take<float>(compute::attention_scratch(attention));
     workspace.dy = arena.take<float>(rows * h);
     workspace.dcontext = arena.take<float>(rows * h);
     workspace.dqkv = arena.take<float>(rows * 3 * h);
@@ -107,7 +108,6 @@ struct Bert::Impl {
 
   void begin(const batch::Batch& batch, const Dropout& dropout) {
     check_batch(batch, model, kind, num_labels, capacity);
-    const compute::AttentionShape attention{model.heads, model.hidden / model.heads, capacity.longest};
     std::int64_t block = 0;
     for (std::size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
       std::fill(token_slots + batch.offsets[b], token_slots + batch.offsets[b + 1], batch.slots[b]);

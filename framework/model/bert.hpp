@@ -49,7 +49,7 @@ class Bert {
 
   // Returns the *sum* of the losses over sequences (classifier: cross-entropy; regressor: squared error) or over
   // predicted positions (mlm: cross-entropy against the tied decoder). The batch must stay alive until backward
-  // returns.
+  // returns. Throws base::Error where an index of the batch is outside its table or the batch exceeds the capacity.
   double forward(const batch::Batch& batch, const Dropout& dropout);
   // classifier (B, C), regressor (B, 1): of the last forward. mlm: empty.
   std::span<const float> logits() const;

@@ -8,11 +8,9 @@ compute::Gelu activation_of(const config::ModelConfig& model) {
   return model.activation == "gelu_new" ? compute::Gelu::tanh : compute::Gelu::erf;
 }
 
-EncoderLayer::EncoderLayer(const config::ModelConfig& model, std::int64_t layer, std::int64_t longest)
-    : model_(model),
-      layer_(layer),
-      attention_{model.heads, model.hidden / model.heads, longest},
-      activation_(activation_of(model)) {}
+EncoderLayer::EncoderLayer(const config::ModelConfig& model, std::int64_t layer,
+                           const compute::AttentionShape& attention)
+    : model_(model), layer_(layer), attention_(attention), activation_(activation_of(model)) {}
 
 void EncoderLayer::book(compute::Arena& arena, const Capacity& capacity) {
   const std::int64_t rows = padded(capacity.tokens), h = model_.hidden, i = model_.intermediate;
@@ -112,7 +110,10 @@ void EncoderLayer::backward(const Step& step, Workspace& workspace, float* dy) {
   compute::attention_backward(attention_, step.sequences, step.attention.at(layer_site(layer_, model_.heads) + 2),
                               qkv_values_, weights_, workspace.dcontext, workspace.dqkv, workspace.attention);
   clear_padding(t, 3 * h, workspace.dqkv);
-  compute::add_column_sums(t, 3 * h, workspace.dqkv, qkv_.bias.gradient);
+  // No sum for the key bias: it adds the same to all scores of a query, which softmax does not see. Its gradient is 0,
+  // and rounding noise in its place would be blown up to full steps by Adam.
+  compute::add_column_sums(t, h, workspace.dqkv, 3 * h, qkv_.bias.gradient);
+  compute::add_column_sums(t, h, workspace.dqkv + 2 * h, 3 * h, qkv_.bias.gradient + 2 * h);
   qkv_.backward_weight(gemm, rows, x_, workspace.dqkv);
   qkv_.backward_input(gemm, rows, workspace.dqkv, dy, /*accumulate=*/true);
 }

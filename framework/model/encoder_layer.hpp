@@ -15,7 +15,7 @@ namespace initlab::model {
 
 class EncoderLayer {
  public:
-  EncoderLayer(const config::ModelConfig& model, std::int64_t layer, std::int64_t longest);
+  EncoderLayer(const config::ModelConfig& model, std::int64_t layer, const compute::AttentionShape& attention);
   void book(compute::Arena& arena, const Capacity& capacity);
   void bind(const Blocks& blocks);
 

@@ -82,7 +82,7 @@ void PooledHead::backward(const Step& step, Workspace& workspace, float scale, f
     compute::cross_entropy_backward(b, outputs_, dlogits_, batch.classes.data(), log_sums_, scale);
   }
   clear_padding(b, outputs_, dlogits_);
-  compute::add_column_sums(b, outputs_, dlogits_, classifier_.bias.gradient);
+  compute::add_column_sums(b, outputs_, dlogits_, outputs_, classifier_.bias.gradient);
   classifier_.backward_weight(gemm, rows, dropped_, dlogits_);
   classifier_.backward_input(gemm, rows, dlogits_, dactivated_, /*accumulate=*/false);
   compute::dropout_apply(step.hidden.at(kPooledSite), names(batch), b, h, dactivated_);
@@ -138,7 +138,7 @@ void MlmHead::backward(const Step& step, Workspace& workspace, float scale, floa
   compute::Gemm& gemm = workspace.gemm;
   compute::cross_entropy_backward(p, model_.vocabulary, logits_, step.batch->masked_labels.data(), log_sums_, scale);
   clear_padding(p, model_.vocabulary, logits_);
-  compute::add_column_sums(p, model_.vocabulary, logits_, decoder_.bias.gradient);
+  compute::add_column_sums(p, model_.vocabulary, logits_, model_.vocabulary, decoder_.bias.gradient);
   decoder_.backward_weight(gemm, rows, normed_, logits_);
   decoder_.backward_input(gemm, rows, logits_, dnormed_, /*accumulate=*/false);
   compute::norm_backward({p, h}, {}, norm_.scale.value, xhat_, inverse_deviation_, dnormed_,

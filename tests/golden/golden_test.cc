@@ -1,0 +1,144 @@
+// The model against Hugging Face's BERT: logits, loss, every gradient tensor, and the losses of 50 AdamW steps.
+// scripts/golden_bert.py makes the files; it computes in double, so what is measured here is our error alone.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "golden/golden_case.hpp"
+
+namespace initlab::golden {
+namespace {
+
+double norm(std::span<const float> x) {
+  double sum = 0;
+  for (const float v : x) sum += static_cast<double>(v) * static_cast<double>(v);
+  return std::sqrt(sum);
+}
+
+double distance(std::span<const float> x, std::span<const float> y) {
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double d = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+    sum += d * d;
+  }
+  return std::sqrt(sum);
+}
+
+class Golden : public testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Cases, Golden,
+                         testing::Values("tiny_classifier", "tiny_regressor", "tiny_mlm", "mini_classifier",
+                                         "mini_mlm"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(Golden, LogitsAndLossAreHuggingFaces) {
+  const Case golden(GetParam());
+  const auto bert = golden.bert();
+  const batch::Batch batch = golden.batch(0);
+  const double loss = bert->forward(batch, {}) / golden.count(batch);
+  EXPECT_NEAR(loss, golden.json["loss"].get<double>(), 1e-5 * golden.json["loss"].get<double>());
+
+  const auto expected = golden.json["logits"].get<std::vector<float>>();
+  std::vector<float> logits(bert->logits().begin(), bert->logits().end());
+  if (golden.head == config::HeadKind::mlm) {
+    logits.resize(expected.size());
+    bert->copy_mlm_logits(logits);
+  }
+  ASSERT_EQ(logits.size(), expected.size());
+  EXPECT_LT(distance(logits, expected), 1e-4 * norm(expected));
+  for (std::size_t i = 0; i < logits.size(); ++i) EXPECT_NEAR(logits[i], expected[i], 1e-4) << "logit " << i;
+}
+
+TEST_P(Golden, EveryGradientTensorIsHuggingFaces) {
+  const Case golden(GetParam());
+  const auto bert = golden.bert();
+  const batch::Batch batch = golden.batch(0);
+  bert->forward(batch, {});
+  bert->backward(static_cast<float>(1 / golden.count(batch)));
+
+  double squares = 0;
+  std::size_t in_file = 0;
+  for (const checkpoint::TensorInfo& info : golden.tensors.tensors()) {
+    if (!info.key.starts_with("gradient/")) continue;
+    ++in_file;
+    const double n = norm(golden.tensors.read(info));
+    squares += n * n;
+  }
+  EXPECT_EQ(in_file, bert->parameters().all().size()) << "a tensor is missing on one side";
+  const double global = std::sqrt(squares);
+  ASSERT_GT(global, 0);
+  for (const params::Parameter& p : bert->parameters().all()) {
+    const std::vector<float> expected = golden.gradient(p.name);
+    ASSERT_EQ(static_cast<std::int64_t>(expected.size()), p.size) << p.name;
+    const auto ours = bert->gradients().subspan(static_cast<std::size_t>(p.offset), static_cast<std::size_t>(p.size));
+    EXPECT_LE(distance(ours, expected), 1e-4 * std::max(norm(expected), 1e-6 * global))
+        << p.name << ": norm " << norm(expected) << ", ours " << norm(ours) << ", all " << global;
+  }
+}
+
+// PyTorch's AdamW with clipping and a linear schedule, written out.
+struct Training {
+  explicit Training(const base::Json& json)
+      : steps(json["steps"]),
+        warmup(json["warmup_steps"]),
+        peak(json["learning_rate"]),
+        decay(json["weight_decay"]),
+        clip(json["clip"]) {}
+
+  // The rate of step t = 0, 1, ...: rises from 0, then falls to 0.
+  double rate(int t) const {
+    return peak * (t < warmup ? static_cast<double>(t) / warmup : static_cast<double>(steps - t) / (steps - warmup));
+  }
+
+  void update(model::Bert& bert, int t) {
+    m.resize(bert.values().size());
+    v.resize(bert.values().size());
+    const double factor = std::min(1.0, clip / (norm(bert.gradients()) + 1e-6));
+    const double lr = rate(t), bias1 = 1 - std::pow(0.9, t + 1), bias2 = 1 - std::pow(0.999, t + 1);
+    for (const params::Parameter& p : bert.parameters().all()) {
+      for (auto i = static_cast<std::size_t>(p.offset); i < static_cast<std::size_t>(p.offset + p.size); ++i) {
+        const double g = factor * static_cast<double>(bert.gradients()[i]);
+        double w = static_cast<double>(bert.values()[i]);
+        if (p.decays()) w -= lr * decay * w;
+        m[i] = 0.9 * m[i] + 0.1 * g;
+        v[i] = 0.999 * v[i] + 0.001 * g * g;
+        w -= lr * (m[i] / bias1) / (std::sqrt(v[i] / bias2) + 1e-8);
+        bert.values()[i] = static_cast<float>(w);
+        bert.gradients()[i] = 0;
+      }
+    }
+  }
+
+  int steps, warmup;
+  double peak, decay, clip;
+  std::vector<double> m, v;
+};
+
+class GoldenTraining : public testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Cases, GoldenTraining, testing::Values("tiny_classifier", "tiny_regressor", "tiny_mlm"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(GoldenTraining, FiftyAdamWStepsFollowPyTorch) {
+  const Case golden(GetParam());
+  const auto bert = golden.bert();
+  Training training(golden.json["training"]);
+  const auto losses = golden.json["training"]["losses"].get<std::vector<double>>();
+  const auto norms = golden.json["training"]["gradient_norms"].get<std::vector<double>>();
+  ASSERT_EQ(static_cast<int>(losses.size()), training.steps);
+  for (int t = 0; t < training.steps; ++t) {
+    const batch::Batch batch = golden.batch(static_cast<std::size_t>(t) % golden.batches());
+    const double loss = bert->forward(batch, {}) / golden.count(batch);
+    bert->backward(static_cast<float>(1 / golden.count(batch)));
+    const auto step = static_cast<std::size_t>(t);
+    EXPECT_NEAR(loss, losses[step], 1e-4 * losses[step]) << "step " << t;
+    EXPECT_NEAR(norm(bert->gradients()), norms[step], 1e-3 * norms[step]) << "step " << t;
+    training.update(*bert, t);
+  }
+  EXPECT_LT(losses.back(), 0.8 * losses.front()) << "nothing was learned: the comparison says little";
+}
+
+}  // namespace
+}  // namespace initlab::golden
