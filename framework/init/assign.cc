@@ -36,9 +36,9 @@ struct Rule {
 
 class Assigner {
  public:
-  Assigner(const Catalog& catalog, const params::ParameterTable& table, const checkpoint::Checkpoint* checkpoint,
+  Assigner(const Catalog& catalog, const params::ParameterTable& table, const SourceShapes* source,
            std::int64_t num_layers)
-      : catalog_(catalog), table_(table), checkpoint_(checkpoint), num_layers_(num_layers) {}
+      : catalog_(catalog), table_(table), source_(source), num_layers_(num_layers) {}
 
   // Assigns the tensors of one side, encoder or head.
   void assign(const std::vector<config::InitRule>& rules, bool head, std::vector<Assignment>& assignments) const {
@@ -55,7 +55,7 @@ class Assigner {
     Strategy(catalog_, *r.entry, rule.options, rule.place);  // reads the options, or throws
     for (const std::string& role : rule.roles) r.roles |= named_role(role, rule.place);
     if (rule.roles.empty()) r.roles = r.entry->strategy->natural_roles;
-    if (needs_source(*r.entry) && checkpoint_ == nullptr)
+    if (needs_source(*r.entry) && source_ == nullptr)
       throw base::Error({rule.place, r.subject(), "a checkpoint to take values from", "none",
                          "name one: model: {checkpoint: FOLDER}"});
     if (rule.missing) resolve_missing(r);
@@ -116,17 +116,16 @@ class Assigner {
   // The strategy reads the checkpoint: has it this tensor, in this shape?
   void check_source(const Rule& r, Assignment& result) const {
     const params::Parameter& p = *result.parameter;
-    const checkpoint::TensorInfo* info = checkpoint_->find(p.name);
-    if (info != nullptr) {
-      if (info->shape == p.shape) return;
-      throw base::Error(
-          {r.rule->place, r.subject() + ": tensor " + p.name, "shape " + shape_text(p.shape),
-           shape_text(info->shape) + " in " + checkpoint_->weights_file().string() + " (" + info->key + ")",
-           "the checkpoint is of another shape or task; give this tensor another rule"});
+    const std::optional<std::vector<std::int64_t>> shape = source_->shape(p.name);
+    if (shape) {
+      if (*shape == p.shape) return;
+      throw base::Error({r.rule->place, r.subject() + ": tensor " + p.name, "shape " + shape_text(p.shape),
+                         shape_text(*shape) + " in " + source_->place,
+                         "the checkpoint is of another shape or task; give this tensor another rule"});
     }
     if (r.missing == nullptr)
       throw base::Error({r.rule->place, r.subject() + ": tensor " + p.name,
-                         "a tensor of that name in " + checkpoint_->weights_file().string(), "none",
+                         "a tensor of that name in " + source_->place, "none",
                          "say what fills it: missing: bert_default"});
     result.missing = true;
     // As everywhere, a strategy is not used beyond its natural roles unless asked: no LayerNorm from a normal by
@@ -154,21 +153,8 @@ class Assigner {
   std::string why_none(const Rule& r, bool head) const {
     const config::InitRule& rule = *r.rule;
     if (rule.match) {
-      std::vector<std::string> names;
-      bool matched = false;
-      for (const params::Parameter& p : table_.all()) {
-        if (p.head == head) names.push_back(p.name);
-        if (!base::glob_match(*rule.match, p.name)) continue;
-        matched = true;
-        if (p.head != head)
-          return p.name +
-                 (p.head ? " belongs to the task head: use `head:`" : " belongs to the encoder: use the arm's rules");
-      }
-      const std::string near = base::closest(*rule.match, names);
-      if (!matched)
-        return "no name matches " + base::quote(*rule.match) +
-               (near.empty() ? ", names look like " + names.front() + "; * is any run of characters"
-                             : ", did you mean " + base::quote(near) + "?");
+      const std::string why = why_no_match(*rule.match, head);
+      if (!why.empty()) return why;
     }
     if (rule.layers && std::ranges::none_of(table_.all(), [&](const params::Parameter& p) {
           return p.head == head && rule.layers->covers(p.layer, num_layers_);
@@ -183,18 +169,46 @@ class Assigner {
            (rule.roles.empty() ? " only, unless `role:` names others" : " only");
   }
 
+  // Empty where the pattern matches a name of this side.
+  std::string why_no_match(const std::string& pattern, bool head) const {
+    std::vector<std::string> names;  // of this side
+    const params::Parameter* other = nullptr;
+    for (const params::Parameter& p : table_.all()) {
+      const bool matches = base::glob_match(pattern, p.name);
+      if (matches && p.head == head) return "";
+      if (matches && other == nullptr) other = &p;
+      if (p.head == head) names.push_back(p.name);
+    }
+    if (other != nullptr)
+      return other->name +
+             (head ? " belongs to the encoder: use the arm's rules" : " belongs to the task head: use `head:`");
+    const std::string near = base::closest(pattern, names);
+    const std::string start = "no name matches " + base::quote(pattern);
+    if (!near.empty()) return start + ", did you mean " + base::quote(near) + "?";
+    return start + ", names look like " + names.front() + "; * is any run of characters";
+  }
+
   const Catalog& catalog_;
   const params::ParameterTable& table_;
-  const checkpoint::Checkpoint* checkpoint_;
+  const SourceShapes* source_;
   std::int64_t num_layers_;
 };
 
 }  // namespace
 
+SourceShapes shapes_of(const checkpoint::Checkpoint& checkpoint) {
+  return {checkpoint.weights_file().string(),
+          [&checkpoint](const std::string& name) -> std::optional<std::vector<std::int64_t>> {
+            const checkpoint::TensorInfo* tensor = checkpoint.find(name);
+            if (tensor == nullptr) return std::nullopt;
+            return tensor->shape;
+          }};
+}
+
 std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
-                               const checkpoint::Checkpoint* checkpoint, std::int64_t num_layers) {
+                               const SourceShapes* source, std::int64_t num_layers) {
   std::vector<Assignment> assignments(table.all().size());
-  const Assigner assigner(catalog, table, checkpoint, num_layers);
+  const Assigner assigner(catalog, table, source, num_layers);
   assigner.assign(plan.init, false, assignments);
   assigner.assign(plan.head, true, assignments);
   return assignments;

@@ -58,11 +58,19 @@ struct Assignment {
   bool missing = false;  // the checkpoint lacks the tensor and `missing` decided
 };
 
+// What a checkpoint has, known before its values are read, or even before another experiment has made it.
+struct SourceShapes {
+  std::string place;  // its file, or what will make it; for messages
+  std::function<std::optional<std::vector<std::int64_t>>(const std::string& name)> shape;  // nothing: no such tensor
+};
+SourceShapes shapes_of(const checkpoint::Checkpoint& checkpoint);
+
 // First rule that covers a tensor decides; encoder tensors look at plan.init, head tensors at plan.head. Checks
 // everything that can fail because of input: unknown strategy or option, a rule that covers nothing, `pretrained`
 // without a checkpoint or on a tensor that it lacks, a shape that differs. Throws Error at the rule's place.
+// source: null where the plan names no checkpoint.
 std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
-                               const checkpoint::Checkpoint* checkpoint, std::int64_t num_layers);
+                               const SourceShapes* source, std::int64_t num_layers);
 
 // Fills `values` (flat block laid out by the table) and reports every tensor. Throws Error (plugin, strategy, tensor,
 // rule's place) where a strategy fails, writes beyond its buffer, or writes a value that is not finite.
