@@ -75,9 +75,12 @@ Comparison compare(std::span<const record::Run> runs, const Options& options);
 // have.
 std::vector<std::pair<std::int64_t, double>> curve(const record::Run& run, const std::string& metric);
 
-// "arm", or "arm (training.optimizer.learning_rate = 2e-05)".
-std::string label(const std::string& arm, const Settings& settings);
-// "a = 1, b = x"; "" for none.
+// "learning_rate = 2e-05, size = 100": the last part of each path, or whole paths where two would read the same; "" for
+// none.
 std::string text(const Settings& settings);
+// "arm", or "arm (learning_rate = 2e-05)".
+std::string label(const std::string& arm, const Settings& settings);
+// "2e-05" or "mrpc": a value of a grid path, texts without quotes.
+std::string value_text(const base::Json& value);
 
 }  // namespace initlab::compare

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -72,10 +73,17 @@ bool is_better(double a, double b, bool higher) { return higher ? a > b : a < b;
 
 }  // namespace
 
+std::string value_text(const base::Json& value) {
+  return value.is_string() ? value.get<std::string>() : base::json_text(value);
+}
+
 std::string text(const Settings& settings) {
+  const auto leaf = [](const std::string& path) { return path.substr(path.rfind('.') + 1); };  // npos + 1 is 0
+  std::set<std::string> leaves;
+  for (const auto& [path, value] : settings) leaves.insert(leaf(path));
   std::vector<std::string> parts;
   for (const auto& [path, value] : settings)
-    parts.push_back(path + " = " + (value.is_string() ? value.get<std::string>() : base::json_text(value)));
+    parts.push_back((leaves.size() == settings.size() ? leaf(path) : path) + " = " + value_text(value));
   return base::join(parts, ", ");
 }
 

@@ -25,7 +25,8 @@ base::Json to_json(const compare::Comparison& comparison);
 std::string to_csv(std::span<const record::Run> runs);
 
 // A pair in plain words: "pretrained beats zero by 0.4700 accuracy (95 % CI 0.4500 to 0.4900, 8 pairs, p = 0.0078)", or
-// "cannot tell ..." unless p < 0.05 and the interval lies on one side of 0.
+// "cannot tell ..." unless p < 0.05 and the interval lies on one side of 0; "cannot tell yet: ..." where the interval
+// does but so few pairs can never give p < 0.05.
 std::string verdict(const compare::Comparison& comparison, const compare::Pair& pair);
 
 // "120 (7/8 reached)": the step by which half of the runs had reached the threshold, misses included; "> 500 (3/8

@@ -13,7 +13,7 @@ using compare::Comparison;
 using compare::Pair;
 using Row = std::vector<std::string>;
 
-constexpr std::size_t kWidth = 100;  // of sentences; tables are as wide as they are
+constexpr std::size_t kWidth = 110;  // of sentences; tables are as wide as they are
 
 // Characters, not bytes: every byte but UTF-8's continuations.
 std::size_t width(std::string_view text) {
@@ -75,7 +75,13 @@ Row arm_row(const Comparison& comparison, const ArmSummary& arm) {
   return row;
 }
 
-// The arms of one grid point, from `first` on; moves `first` behind them.
+std::string heading(const compare::Settings& settings) {
+  std::vector<std::string> parts;
+  for (const auto& [path, value] : settings) parts.push_back(path + " = " + compare::value_text(value));
+  return settings.empty() ? "" : base::join(parts, ", ") + "\n";
+}
+
+// The arms of one grid point, from `first` on, and the verdicts on them; moves `first` behind them.
 std::string block(const Comparison& comparison, std::size_t& first) {
   const compare::Settings& settings = comparison.arms[first].settings;
   std::vector<Row> rows{{"arm", "n", "failed", "mean", "std", "difference", "95 % CI", "p"}};
@@ -83,8 +89,12 @@ std::string block(const Comparison& comparison, std::size_t& first) {
   for (; first < comparison.arms.size() && comparison.arms[first].settings == settings; ++first)
     rows.push_back(arm_row(comparison, comparison.arms[first]));
   if (comparison.constant_class) rows.push_back({"constant class", "", "", number(*comparison.constant_class)});
-  const std::string head = settings.empty() ? "" : compare::text(settings) + "\n";
-  return head + align(rows, {false, true, true, true, true, true, true, true, false});
+  std::string out = heading(settings) + align(rows, {false, true, true, true, true, true, true, true, false});
+  std::string verdicts;
+  for (const Pair& pair : comparison.pairs)
+    if (pair.settings == settings) verdicts += wrapped("* ", verdict(comparison, pair));
+  if (!verdicts.empty()) out += "\n" + verdicts;
+  return out;
 }
 
 }  // namespace
@@ -142,10 +152,6 @@ std::string table(const Comparison& comparison) {
     out += "\n";
     out += block(comparison, i);
   }
-  if (!comparison.pairs.empty()) out += "\n";
-  for (const Pair& pair : comparison.pairs)
-    out += wrapped(
-        "", (pair.settings.empty() ? "" : compare::text(pair.settings) + ": ") + verdict(comparison, pair) + ".");
   if (!comparison.notes.empty()) out += "\nnotes\n";
   for (const std::string& note : comparison.notes) out += wrapped("- ", note);
   return out;

@@ -56,29 +56,31 @@ std::string threshold_clause(const compare::Comparison& comparison, const compar
 std::string verdict(const compare::Comparison& comparison, const compare::Pair& pair) {
   const std::string& arm = pair.arm;
   const std::string& baseline = comparison.baseline;
-  if (pair.n == 0) return "cannot tell " + arm + " from " + baseline + ": no replicate has a value in both";
-  if (pair.n == 1)
-    return "cannot tell " + arm + " from " + baseline + ": one pair (" + signed_number(pair.difference) +
-           ") says nothing about its spread";
-  const compare::Interval& interval = *pair.ci95;
-  if (pair.difference == 0 && interval.low == 0 && interval.high == 0)
-    return arm + " and " + baseline + " gave equal values in all " + pairs_text(pair.n);
-  const bool one_side = interval.low > 0 || interval.high < 0;
-  const std::string numbers = " (95 % CI ";
-  if (pair.p_sign_flip < kAlpha && one_side) {
-    const bool arm_wins = (pair.difference > 0) == (comparison.better == "higher");
-    double low = interval.low, high = interval.high;
-    if (high < 0) low = -interval.high, high = -interval.low;
-    return (arm_wins ? arm + " beats " + baseline : baseline + " beats " + arm) + " by " +
-           number(std::abs(pair.difference)) + " " + comparison.metric + numbers + number(low) + " to " + number(high) +
-           ", " + pairs_text(pair.n) + ", " + p_phrase(pair.p_sign_flip) + ")" + threshold_clause(comparison, pair);
-  }
-  std::string why;
-  if (compare::smallest_sign_flip_p(static_cast<std::size_t>(pair.n)) >= kAlpha)
-    why = "; " + pairs_text(pair.n) + " cannot show p < 0.05, " + std::to_string(fewest_pairs()) + " can";
-  return "cannot tell " + arm + " from " + baseline + ": difference " + signed_number(pair.difference) + numbers +
-         signed_number(interval.low) + " to " + signed_number(interval.high) + ", " + pairs_text(pair.n) + ", " +
-         p_phrase(pair.p_sign_flip) + ")" + why;
+  const std::string unknown = "cannot tell " + arm + " from " + baseline;
+  if (pair.n == 0) return unknown + ": no replicate has a value in both";
+  if (pair.n == 1) return unknown + ": one pair (" + signed_number(pair.difference) + ") says nothing about its spread";
+  const double low = pair.ci95->low, high = pair.ci95->high;
+  if (low == 0 && high == 0) return arm + " and " + baseline + " gave equal values in all " + pairs_text(pair.n);
+
+  const auto evidence = [&](const std::string& from, const std::string& to) {
+    return " (95 % CI " + from + " to " + to + ", " + pairs_text(pair.n) + ", " + p_phrase(pair.p_sign_flip) + ")";
+  };
+  const bool too_few = compare::smallest_sign_flip_p(static_cast<std::size_t>(pair.n)) >= kAlpha;
+  const std::string why_not =
+      too_few ? "; " + pairs_text(pair.n) + " cannot show p < 0.05, " + std::to_string(fewest_pairs()) + " can" : "";
+  if ((low <= 0 && high >= 0) || (pair.p_sign_flip >= kAlpha && !too_few))
+    return unknown + ": difference " + signed_number(pair.difference) +
+           evidence(signed_number(low), signed_number(high)) + why_not;
+
+  // One side of 0: said from the winner's side.
+  const bool arm_wins = (pair.difference > 0) == (comparison.better == "higher");
+  const std::string& winner = arm_wins ? arm : baseline;
+  const std::string& loser = arm_wins ? baseline : arm;
+  const bool positive = pair.difference > 0;
+  const std::string by = " by " + number(std::abs(pair.difference)) + " " + comparison.metric +
+                         evidence(number(positive ? low : -high), number(positive ? high : -low));
+  if (too_few) return "cannot tell yet: " + winner + " leads " + loser + by + why_not;
+  return winner + " beats " + loser + by + threshold_clause(comparison, pair);
 }
 
 }  // namespace initlab::report

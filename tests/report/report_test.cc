@@ -1,0 +1,221 @@
+// What a person reads and what a program parses: whole tables, sentences, JSON keys, CSV rows.
+#include "report/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "compare/runs.hpp"
+
+namespace initlab::report {
+namespace {
+
+using compare::compare;
+using testing::eight_pairs;
+using testing::run;
+using Runs = std::vector<record::Run>;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+TEST(Table, WholeText) {
+  EXPECT_EQ(table(compare(eight_pairs(), {})),
+            R"(why: accuracy at the last evaluation, higher is better; differences to pretrained, paired by replicate
+
+arm             n  failed    mean     std  difference             95 % CI       p  steps to 0.8
+pretrained      8       0  0.9350  0.0245    baseline                              10 (8/8 reached)
+zero            8       0  0.5000  0.0000     -0.4350  [-0.4555, -0.4145]  0.0078  never (0/8 reached)
+constant class             0.5000
+
+* pretrained beats zero by 0.4350 accuracy (95 % CI 0.4145 to 0.4555, 8 pairs, p = 0.0078); steps to 0.8:
+  pretrained 10, zero never
+
+notes
+- 8 of 8 runs of zero predict one class
+- no run of zero beats the constant-class baseline (0.5000)
+)");
+}
+
+TEST(Table, OneBlockAGridPoint) {
+  Runs runs;
+  for (const char* settings : {R"({"training.rate":0.5,"task":"a"})", R"({"training.rate":2e-05,"task":"a"})"})
+    for (int r = 0; r < 2; ++r)
+      for (const char* arm : {"pretrained", "zero"})
+        runs.push_back(run(arm, r, {{5, std::string(arm) == "zero" ? 0.5 + 0.1 * r : 0.9}}, settings));
+  runs[3].state = record::State::failed;
+  for (record::Run& one : runs) one.header.threshold = kNaN, one.header.constant_class.clear();
+  EXPECT_EQ(table(compare(runs, {})),
+            R"(why: accuracy at the last evaluation, higher is better; differences to pretrained, paired by replicate
+
+training.rate = 2e-05, task = a
+arm         n  failed    mean     std  difference             95 % CI       p
+pretrained  2       0  0.9000  0.0000    baseline
+zero        2       0  0.5500  0.0707     -0.3500  [-0.9853, +0.2853]  0.5000
+
+* cannot tell zero from pretrained: difference -0.3500 (95 % CI -0.9853 to +0.2853, 2 pairs, p = 0.5000); 2
+  pairs cannot show p < 0.05, 6 can
+
+training.rate = 0.5, task = a
+arm         n  failed    mean     std  difference  95 % CI       p
+pretrained  2       0  0.9000  0.0000    baseline
+zero        1       1  0.5000       -     -0.4000        -  1.0000
+
+* cannot tell zero from pretrained: one pair (-0.4000) says nothing about its spread
+
+notes
+- 1 of 2 runs of zero (rate = 0.5, task = a) failed: its mean speaks of the others only
+- 1 pair: p cannot fall below 1
+- 2 pairs: p cannot fall below 0.5
+- 2 comparisons: p values and intervals are not adjusted for their number
+)");
+}
+
+TEST(Table, SaysWhereItLooked) {
+  EXPECT_TRUE(table(compare(eight_pairs(), {.metric = "loss", .at = "best"}))
+                  .starts_with("why: loss at each run's best evaluation, lower is better; "));
+  EXPECT_TRUE(
+      table(compare(eight_pairs(), {.at = "step:10"})).starts_with("why: accuracy at step 10, higher is better; "));
+}
+
+// A verdict of made-up numbers.
+std::string say(std::int64_t n, double difference, std::optional<compare::Interval> ci, double p,
+                const std::string& better = "higher") {
+  compare::Comparison comparison;
+  comparison.metric = better == "higher" ? "accuracy" : "loss";
+  comparison.better = better;
+  comparison.baseline = "pretrained";
+  compare::Pair pair;
+  pair.arm = "xavier";
+  pair.n = n;
+  pair.difference = difference;
+  pair.ci95 = ci;
+  pair.p_sign_flip = p;
+  return verdict(comparison, pair);
+}
+
+TEST(Verdict, NamesTheWinner) {
+  using compare::Interval;
+  EXPECT_EQ(say(8, -0.1, Interval{-0.2, -0.05}, 0.0078),
+            "pretrained beats xavier by 0.1000 accuracy (95 % CI 0.0500 to 0.2000, 8 pairs, p = 0.0078)");
+  EXPECT_EQ(say(8, 0.1, Interval{0.05, 0.2}, 0.0078),
+            "xavier beats pretrained by 0.1000 accuracy (95 % CI 0.0500 to 0.2000, 8 pairs, p = 0.0078)");
+  EXPECT_EQ(say(20, 0.1, Interval{0.05, 0.2}, 1e-6, "lower"),
+            "pretrained beats xavier by 0.1000 loss (95 % CI 0.0500 to 0.2000, 20 pairs, p < 0.0001)");
+}
+
+TEST(Verdict, CannotTellUnlessTestAndIntervalAgree) {
+  using compare::Interval;
+  EXPECT_EQ(say(8, 0.002, Interval{-0.01, 0.014}, 0.5469),
+            "cannot tell xavier from pretrained: difference +0.0020 (95 % CI -0.0100 to +0.0140, 8 pairs, p = 0.5469)");
+  EXPECT_EQ(say(8, 0.01, Interval{0.001, 0.02}, 0.0625),
+            "cannot tell xavier from pretrained: difference +0.0100 (95 % CI +0.0010 to +0.0200, 8 pairs, p = 0.0625)");
+  EXPECT_EQ(say(8, 0.01, Interval{-0.001, 0.02}, 0.04),
+            "cannot tell xavier from pretrained: difference +0.0100 (95 % CI -0.0010 to +0.0200, 8 pairs, p = 0.0400)");
+}
+
+TEST(Verdict, FewPairs) {
+  using compare::Interval;
+  EXPECT_EQ(
+      say(5, -0.4, Interval{-0.5, -0.3}, 0.0625),
+      "cannot tell yet: pretrained leads xavier by 0.4000 accuracy (95 % CI 0.3000 to 0.5000, 5 pairs, p = 0.0625); "
+      "5 pairs cannot show p < 0.05, 6 can");
+  EXPECT_EQ(say(1, -0.4, std::nullopt, 1),
+            "cannot tell xavier from pretrained: one pair (-0.4000) says nothing about its spread");
+  EXPECT_EQ(say(0, kNaN, std::nullopt, 1), "cannot tell xavier from pretrained: no replicate has a value in both");
+  EXPECT_EQ(say(8, 0, Interval{0, 0}, 1), "xavier and pretrained gave equal values in all 8 pairs");
+}
+
+TEST(StepsText, ShowsMisses) {
+  compare::ArmSummary arm;
+  arm.last_step = 500;
+  EXPECT_EQ(steps_text(arm), "-");
+  arm.steps_to_threshold = {120, 100, 140};
+  EXPECT_EQ(steps_text(arm), "120 (3/3 reached)");
+  arm.steps_to_threshold = {120, 100, 140, std::nullopt, std::nullopt};
+  EXPECT_EQ(steps_text(arm), "140 (3/5 reached)");
+  arm.steps_to_threshold = {120, std::nullopt, std::nullopt};
+  EXPECT_EQ(steps_text(arm), "> 500 (1/3 reached)");
+  arm.steps_to_threshold = {std::nullopt, std::nullopt};
+  EXPECT_EQ(steps_text(arm), "never (0/2 reached)");
+}
+
+TEST(Numbers, Texts) {
+  EXPECT_EQ(number(0.68382), "0.6838");
+  EXPECT_EQ(number(-0.00001), "0.0000");
+  EXPECT_EQ(number(kNaN), "-");
+  EXPECT_EQ(signed_number(0.00001), "0.0000");
+  EXPECT_EQ(signed_number(0.5), "+0.5000");
+  EXPECT_EQ(signed_number(-0.5), "-0.5000");
+  EXPECT_EQ(p_text(0.00781), "0.0078");
+  EXPECT_EQ(p_text(0.00001), "<0.0001");
+}
+
+TEST(Align, CountsCharactersAndLeavesNoTrailingSpace) {
+  EXPECT_EQ(align({{"a", "1"}, {"\xc3\xa9\xc3\xa9", "22"}, {"bbb"}}, {false, true}),
+            "a     1\n\xc3\xa9\xc3\xa9   22\nbbb\n");
+  EXPECT_EQ(align({}, {}), "");
+  EXPECT_EQ(align({{""}, {"x"}}, {}), "\nx\n");
+}
+
+TEST(Json, KeysAndNulls) {
+  Runs runs = eight_pairs();
+  runs.resize(2);  // one pair: no interval, no standard deviation
+  const base::Json json = base::parse_json(base::json_text(to_json(compare(runs, {}))), "test");
+  const auto keys = [](const base::Json& object) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : object.items()) names.push_back(name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(keys(json), (Names{"experiment", "metric", "better", "at", "baseline", "constant_class", "threshold",
+                               "arms", "pairs", "notes"}));
+  const base::Json& arm = json["arms"][0];
+  EXPECT_EQ(keys(arm), (Names{"arm", "settings", "n", "failed", "mean", "std", "values", "replicates",
+                              "steps_to_threshold", "last_step", "unfinished", "missing", "degenerate"}));
+  EXPECT_EQ(arm["settings"], base::Json::object());
+  EXPECT_EQ(arm["values"], (base::Json{0.9}));
+  EXPECT_TRUE(arm["std"].is_null());
+  EXPECT_EQ(json["arms"][1]["steps_to_threshold"], (base::Json{nullptr}));
+  const base::Json& pair = json["pairs"][0];
+  EXPECT_EQ(keys(pair), (Names{"arm", "settings", "n", "difference", "ci95", "p_sign_flip", "verdict"}));
+  EXPECT_EQ(pair["ci95"], (base::Json{nullptr, nullptr}));
+  EXPECT_EQ(pair["p_sign_flip"], 1.0);
+  EXPECT_EQ(json["constant_class"], 0.5);
+}
+
+TEST(Json, SettingsAreAnObjectAndIntervalsTwoNumbers) {
+  Runs runs;
+  for (int r = 0; r < 6; ++r)
+    for (const char* arm : {"pretrained", "zero"})
+      runs.push_back(run(arm, r, {{5, std::string(arm) == "zero" ? 0.5 : 0.9 + 0.01 * r}}, R"({"a.b":1,"c":"x"})"));
+  const base::Json json = to_json(compare(runs, {.metric = "loss"}));
+  EXPECT_EQ(json["arms"][0]["settings"], (base::Json{{"a.b", 1}, {"c", "x"}}));
+  EXPECT_TRUE(json["constant_class"].is_null());
+  EXPECT_TRUE(json["threshold"].is_null());
+  EXPECT_EQ(json["pairs"][0]["p_sign_flip"], 0.03125);
+  EXPECT_LT(json["pairs"][0]["ci95"][0], json["pairs"][0]["ci95"][1]);
+}
+
+TEST(Csv, OneRowANumber) {
+  Runs runs = {run("pretrained", 3, {{0, 0.5}}, R"({"lr":2e-05,"name":"a \"b\""})")};
+  runs[0].header.run_id = "id";
+  runs[0].header.experiment = "why, then";
+  runs[0].state = record::State::failed;
+  runs[0].steps = {
+      {.step = 1, .loss = kNaN, .learning_rate = 2e-5, .grad_norm = 1.5, .tokens = 9, .seconds = 0, .examples = {}}};
+  const std::string front = R"(id,"why, then",pretrained,"{""lr"":2e-05,""name"":""a \""b\""""}",3,)";
+  EXPECT_EQ(to_csv(runs), "run_id,experiment,arm,settings,replicate,step,metric,value\n" + front + "0,loss,0.5\n" +
+                              front + "0,accuracy,0.5\n" + front + "0,f1,0.25\n" + front + "1,train_loss,nan\n" +
+                              front + "1,learning_rate,2e-05\n" + front + "1,grad_norm,1.5\n");
+}
+
+TEST(Csv, KeepsEveryDigitAndQuotesLineBreaks) {
+  Runs runs = {run("line\nbreak", 0, {{0, 1.0 / 3}})};
+  const std::string csv = to_csv(runs);
+  EXPECT_NE(csv.find("\"line\nbreak\""), std::string::npos);
+  EXPECT_NE(csv.find(",accuracy,0.3333333333333333\n"), std::string::npos) << "every digit is kept";
+  EXPECT_EQ(to_csv({}), "run_id,experiment,arm,settings,replicate,step,metric,value\n");
+}
+
+}  // namespace
+}  // namespace initlab::report
