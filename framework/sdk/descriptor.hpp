@@ -2,7 +2,8 @@
 // conformance suite.
 #pragma once
 
-#include <cctype>
+#include <cstddef>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
