@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
@@ -33,7 +34,7 @@ void* Arena::take_bytes(std::size_t n) {
 
 void Arena::grant() {
   assert(block_ == nullptr);
-  bytes_ = round_up(used_ + 1, kHugePage);
+  bytes_ = round_up(std::max(used_, kLine), kHugePage);
   void* block = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED)
     throw base::Error(

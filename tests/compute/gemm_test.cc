@@ -1,0 +1,108 @@
+// oneDNN's products and the small ones against the scalar twin. An element is a sum of k products, so its error is at
+// most about (k + 2) eps times the sum of their absolute values, in whatever order they are added.
+#include "compute/gemm.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "compute/reference/gemm.hpp"
+#include "compute/small_gemm.hpp"
+#include "compute/testing.hpp"
+
+namespace initlab::compute {
+namespace {
+
+using testing_tools::kEps;
+using testing_tools::random_values;
+
+std::vector<double> widened(const std::vector<float>& x) { return {x.begin(), x.end()}; }
+std::vector<double> absolute(const std::vector<float>& x) {
+  std::vector<double> y;
+  for (const float v : x) y.push_back(std::fabs(static_cast<double>(v)));
+  return y;
+}
+
+void expect_product(const Product& p, Gemm& gemm) {
+  const std::vector<float> a = random_values(p.m * p.k, "a"), b = random_values(p.k * p.n, "b");
+  const std::vector<float> bias = random_values(p.n, "bias"), before = random_values(p.m * p.n, "c");
+  std::vector<float> c = before;
+  gemm(p, a.data(), b.data(), c.data(), p.bias ? bias.data() : nullptr);
+  const auto wa = widened(a), wb = widened(b), wbias = widened(bias), wc = widened(before);
+  const auto aa = absolute(a), ab = absolute(b), abias = absolute(bias), ac = absolute(before);
+  for (std::int64_t i = 0; i < p.m; ++i)
+    for (std::int64_t j = 0; j < p.n; ++j) {
+      const double expected = reference::product_element(p, i, j, wa.data(), wb.data(), wbias.data(), wc.data());
+      const double size = reference::product_element(p, i, j, aa.data(), ab.data(), abias.data(), ac.data());
+      ASSERT_NEAR(c[static_cast<std::size_t>(i * p.n + j)], expected, static_cast<double>(p.k + 2) * kEps * size)
+          << p.m << "x" << p.k << "x" << p.n << " at " << i << "," << j;
+    }
+}
+
+TEST(Gemm, EqualsTheTwinForEveryOption) {
+  Gemm gemm;
+  for (const Stored a : {Stored::plain, Stored::transposed})
+    for (const Stored b : {Stored::plain, Stored::transposed})
+      for (const bool accumulate : {false, true})
+        for (const bool bias : {false, true}) expect_product({5, 7, 3, a, b, accumulate, bias}, gemm);
+}
+
+TEST(Gemm, EqualsTheTwinForModelShapes) {
+  Gemm gemm;
+  expect_product({64, 96, 32, Stored::plain, Stored::transposed, false, true}, gemm);  // forward
+  expect_product({96, 32, 64, Stored::transposed, Stored::plain, true, false}, gemm);  // weight gradient
+  expect_product({64, 32, 96, Stored::plain, Stored::plain, true, false}, gemm);       // input gradient
+  expect_product({32, 2, 128, Stored::plain, Stored::transposed, false, true}, gemm);  // classifier
+  expect_product({32, 1, 128, Stored::plain, Stored::transposed, false, true}, gemm);  // regressor
+  expect_product({1, 128, 32, Stored::transposed, Stored::plain, true, false}, gemm);  // its weight gradient
+  expect_product({32, 128, 1, Stored::plain, Stored::plain, false, false}, gemm);      // its input gradient
+}
+
+TEST(Gemm, KeepsPrimitivesAndRepeatsItsBits) {
+  Gemm gemm;
+  const Product p{33, 70, 129, Stored::plain, Stored::transposed};
+  const std::vector<float> a = random_values(p.m * p.k, "a"), b = random_values(p.k * p.n, "b");
+  std::vector<float> first(static_cast<std::size_t>(p.m * p.n)), second(first.size());
+  gemm(p, a.data(), b.data(), first.data());
+  EXPECT_EQ(gemm.primitives(), 1);
+  gemm(p, a.data(), b.data(), second.data());
+  EXPECT_EQ(gemm.primitives(), 1);
+  EXPECT_EQ(first, second);
+  Product transposed = p;
+  transposed.a = Stored::transposed;
+  gemm.plan(transposed);
+  EXPECT_EQ(gemm.primitives(), 2);
+}
+
+// Every tile height and width, both ways of reading A, and strides larger than the rows.
+TEST(SmallGemm, EqualsTheTwinAndStaysInItsColumns) {
+  for (const std::int64_t m : {1, 2, 5, 6, 7, 13})
+    for (const std::int64_t n : {1, 8, 12, 16, 17, 40})
+      for (const bool transposed : {false, true}) {
+        const std::int64_t k = 9, b_row = n + 3, c_row = n + 5;
+        const std::vector<float> a = random_values(m * k, "a"), b = random_values(k * b_row, "b");
+        std::vector<float> c(static_cast<std::size_t>(m * c_row), 99.0f);
+        const Strided left = transposed ? Strided{a.data(), 1, m} : Strided{a.data(), k, 1};
+        small_gemm(m, n, k, left, b.data(), b_row, c.data(), c_row);
+        for (std::int64_t i = 0; i < m; ++i)
+          for (std::int64_t j = 0; j < c_row; ++j) {
+            const float got = c[static_cast<std::size_t>(i * c_row + j)];
+            if (j >= n) {
+              ASSERT_EQ(got, 99.0f) << "written beyond column " << n;
+              continue;
+            }
+            double sum = 0, size = 0;
+            for (std::int64_t q = 0; q < k; ++q) {
+              const double term = static_cast<double>(left.data[i * left.row + q * left.column]) *
+                                  static_cast<double>(b[static_cast<std::size_t>(q * b_row + j)]);
+              sum += term;
+              size += std::fabs(term);
+            }
+            ASSERT_NEAR(got, sum, static_cast<double>(k + 2) * kEps * size);
+          }
+      }
+}
+
+}  // namespace
+}  // namespace initlab::compute
