@@ -26,8 +26,9 @@ std::string ProgressDisplay::status() const {
   std::string text = std::to_string(ended_) + "/" + std::to_string(runs_.size()) + " runs";
   double left = 0, rate = 0;
   for (const auto& [run, progress] : working_) {
-    text += " | " + name(run) + " step " + std::to_string(progress.step) +
-            (progress.total > 0 ? "/" + std::to_string(progress.total) : "") + " loss " + base::fixed(progress.loss, 4);
+    text.append(" | ").append(name(run)).append(" step ").append(std::to_string(progress.step));
+    if (progress.total > 0) text.append("/").append(std::to_string(progress.total));
+    text.append(" loss ").append(base::fixed(progress.loss, 4));
     left = std::max(left, progress.seconds_left);
     rate += progress.tokens_per_second;
   }

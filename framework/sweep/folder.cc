@@ -39,7 +39,7 @@ std::string run_file_name(const config::RunPlan& plan, const std::string& run_id
   for (const auto& [path, value] : plan.settings) {
     const std::size_t dot = path.rfind('.');
     const std::string text = value.is_string() ? value.get<std::string>() : base::json_text(value);
-    name += "," + path.substr(dot == std::string::npos ? 0 : dot + 1) + "=" + text;
+    name.append(",").append(path, dot == std::string::npos ? 0 : dot + 1).append("=").append(text);
   }
   return file_safe(name) + ",r" + std::to_string(plan.replicate) + "-" + run_id.substr(0, 10) + ".h5";
 }

@@ -93,21 +93,19 @@ base::Json identity_of(const Prepared& p) {
 data::BatchStream Prepared::batches() const { return {data, plan.training.batch, plan.task, plan.seeds}; }
 
 std::vector<init::Assignment> Prepared::assignments(const init::Catalog& catalog) const {
-  init::SourceShapes shapes;
+  std::optional<init::SourceShapes> source;
   if (checkpoint) {
-    shapes = [this](const std::string& name) -> std::optional<std::vector<std::int64_t>> {
-      const checkpoint::TensorInfo* tensor = checkpoint->find(name);
-      if (tensor == nullptr) return std::nullopt;
-      return tensor->shape;
-    };
-  } else if (promise) {
-    shapes = [this](const std::string& name) -> std::optional<std::vector<std::int64_t>> {
+    source = init::shapes_of(*checkpoint);
+  } else if (promise) {  // not made yet, but its experiment's table says what it will have
+    source.emplace();
+    source->place = "the model that " + promise->run->plan.spec_path + " makes";
+    source->shape = [this](const std::string& name) -> std::optional<std::vector<std::int64_t>> {
       const params::Parameter* parameter = promise->run->table->find(name);
       if (parameter == nullptr) return std::nullopt;
       return parameter->shape;
     };
   }
-  return init::assign(catalog, plan, *table, shapes, model.layers);
+  return init::assign(catalog, plan, *table, source ? &*source : nullptr, model.layers);
 }
 
 Workshop::Workshop(const init::Catalog& catalog, std::filesystem::path results,

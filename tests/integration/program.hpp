@@ -1,0 +1,101 @@
+// Runs the built program as a user does and keeps what it said.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace initlab::integration {
+
+namespace fs = std::filesystem;
+
+inline std::string slurp(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+inline void write(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+struct Said {
+  int code = -1;  // exit code, or minus the signal
+  std::string out, err;
+};
+
+// A folder of its own for each test, removed afterwards.
+class ProgramTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::path(testing::TempDir()) / (std::string("initlab_") + info->test_suite_name() + "_" + info->name() +
+                                              "_" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  // Starts a command (searched on PATH unless it is a path); streams go to files below the test's folder.
+  pid_t start(const std::vector<std::string>& command, const std::string& input = {}) const {
+    write(folder_ / "stdin", input);
+    const pid_t pid = ::fork();
+    if (pid != 0) return pid;
+    const auto redirect = [this](const char* name, int flags, int target) {
+      const int fd = ::open((folder_ / name).c_str(), flags, 0644);
+      ::dup2(fd, target);
+    };
+    redirect("stdin", O_RDONLY, 0);
+    redirect("stdout", O_WRONLY | O_CREAT | O_TRUNC, 1);
+    redirect("stderr", O_WRONLY | O_CREAT | O_TRUNC, 2);
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    ::execvp(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+
+  Said finish(pid_t pid) const {
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), slurp(folder_ / "stdout"),
+            slurp(folder_ / "stderr")};
+  }
+
+  Said command(const std::vector<std::string>& words, const std::string& input = {}) const {
+    return finish(start(words, input));
+  }
+
+  Said initlab(std::vector<std::string> arguments, const std::string& input = {}) const {
+    arguments.insert(arguments.begin(), program());
+    return command(arguments, input);
+  }
+
+  static std::string program() { return std::string(INITLAB_BINARY_DIR) + "/initlab"; }
+  static fs::path source() { return INITLAB_SOURCE_DIR; }
+  static fs::path data() {
+    const char* set = std::getenv("INITLAB_DATA");
+    return set != nullptr && *set != '\0' ? fs::path(set) : source() / "../shared/data";
+  }
+
+  std::vector<fs::path> run_files(const fs::path& below) const {
+    std::vector<fs::path> files;
+    if (fs::exists(below))
+      for (const auto& entry : fs::recursive_directory_iterator(below))
+        if (entry.path().extension() == ".h5") files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    return files;
+  }
+
+  fs::path folder_;
+};
+
+}  // namespace initlab::integration
