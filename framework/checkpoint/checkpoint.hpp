@@ -69,14 +69,13 @@ class Checkpoint {
   const std::filesystem::path& weights_file() const { return file_->path(); }
   std::filesystem::path vocabulary_file() const { return folder_ / "vocab.txt"; }
   const config::ModelConfig& model() const { return model_; }
-  std::optional<bool> cased() const {
-    return cased_;
-  }  // from tokenizer_config.json's do_lower_case, where there is one
+  // From tokenizer_config.json's do_lower_case, where there is one.
+  std::optional<bool> cased() const { return cased_; }
   const std::string& sha256() const { return sha256_; }  // of the weights file
 
   // By this model's name ("bert.encoder.layer.0..."): null where the file has none. The decoder weight and bias of the
   // MLM head are found under their tied names too (cls.predictions.decoder.bias for cls.predictions.bias,
-  // cls.predictions.decoder .weight for bert.embeddings.word_embeddings.weight, and back). A decoder that differs from
+  // cls.predictions.decoder.weight for bert.embeddings.word_embeddings.weight, and back). A decoder that differs from
   // what it should be tied to is a tensor of its own, which no model here uses.
   const TensorInfo* find(std::string_view name) const;
   // Values as f32. Throws Error where there is none, the shape differs from the expected one, or a value is not finite.

@@ -1,3 +1,4 @@
+// One table of keys serves reading and writing; ranges come from ModelConfig's own field list.
 #include "checkpoint/model_config.hpp"
 
 #include <string_view>

@@ -1,3 +1,4 @@
+// The one list of a BERT's tensors in this folder: opening checks shapes by it, saving checks completeness.
 #include "checkpoint/names.hpp"
 
 namespace initlab::checkpoint {
