@@ -1,4 +1,4 @@
-// Metrics against scikit-learn 1.7 and SciPy 1.16 on short sequences that both sides can form.
+// Metrics against scikit-learn 1.9 and SciPy 1.17 on short sequences that both sides can form.
 #include "data/metrics.hpp"
 
 #include <gtest/gtest.h>
