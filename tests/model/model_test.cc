@@ -1,0 +1,344 @@
+// What the model promises beside its numbers: repeatability, independence of packing, accumulation, theory's zeros,
+// refusals. The numbers themselves are held by tests/gradient and tests/golden.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "compute/testing.hpp"
+#include "model/bert.hpp"
+
+namespace initlab::model {
+namespace {
+
+using config::HeadKind;
+
+constexpr std::int64_t kVocabulary = 50;
+constexpr Capacity kCapacity{.tokens = 64, .sequences = 8, .predictions = 16, .longest = 16};
+
+config::ModelConfig small_model() {
+  config::ModelConfig m;
+  m.layers = 2;
+  m.hidden = 32;
+  m.heads = 2;
+  m.intermediate = 64;
+  m.vocabulary = kVocabulary;
+  m.max_positions = 16;
+  return m;
+}
+
+// Sequence number s has tokens, label and slot that depend on s alone.
+void append(batch::Batch& b, HeadKind head, std::int32_t s) {
+  if (b.offsets.empty()) b.offsets = {0};
+  const std::int32_t first = b.offsets.back(), length = 5 + 3 * s % 11;
+  for (std::int32_t t = 0; t < length; ++t) {
+    b.ids.push_back((s * 13 + t * 7) % static_cast<std::int32_t>(kVocabulary));
+    b.types.push_back(t > length / 2 ? 1 : 0);
+    b.positions.push_back(t);
+  }
+  b.offsets.push_back(first + length);
+  b.slots.push_back(s);
+  b.examples.push_back(s);
+  if (head == HeadKind::classifier) b.classes.push_back(s % 2);
+  if (head == HeadKind::regressor) b.targets.push_back(0.5f * static_cast<float>(s));
+  if (head == HeadKind::mlm) {
+    for (const std::int32_t t : {1, 3}) {
+      b.masked_rows.push_back(first + t);
+      b.masked_labels.push_back((s * 5 + t) % static_cast<std::int32_t>(kVocabulary));
+    }
+  }
+}
+
+batch::Batch batch_of(HeadKind head, const std::vector<std::int32_t>& sequences) {
+  batch::Batch b;
+  for (const std::int32_t s : sequences) append(b, head, s);
+  return b;
+}
+
+void randomize(Bert& bert) {
+  for (const params::Parameter& p : bert.parameters().all()) {
+    const bool scale = p.role == params::Role::norm_scale;
+    const auto values = testing_tools::random_values(p.size, p.name, 0.2);
+    for (std::int64_t i = 0; i < p.size; ++i)
+      bert.values()[static_cast<std::size_t>(p.offset + i)] =
+          values[static_cast<std::size_t>(i)] + (scale ? 1.0f : 0.0f);
+  }
+}
+
+std::vector<float> copy(std::span<const float> x) { return {x.begin(), x.end()}; }
+void clear(std::span<float> x) { std::fill(x.begin(), x.end(), 0.0f); }
+
+double distance(std::span<const float> x, std::span<const float> y) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    difference += std::pow(static_cast<double>(x[i]) - static_cast<double>(y[i]), 2);
+    size += std::pow(static_cast<double>(y[i]), 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+const base::Stream& stream() {
+  static const base::Stream the_stream(5, "dropout");
+  return the_stream;
+}
+Dropout dropout_at(std::uint32_t step) { return {0.2, 0.2, &stream(), step}; }
+
+class Model : public testing::TestWithParam<HeadKind> {
+ protected:
+  Model() : bert_(small_model(), GetParam(), 2, kCapacity) { randomize(bert_); }
+  Bert bert_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Heads, Model, testing::Values(HeadKind::classifier, HeadKind::regressor, HeadKind::mlm),
+                         [](const auto& info) { return std::string(config::to_text(info.param)); });
+
+TEST_P(Model, RepeatsItsBits) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2, 3});
+  const double loss = bert_.forward(batch, dropout_at(7));
+  bert_.backward(0.25f);
+  const auto gradients = copy(bert_.gradients());
+  clear(bert_.gradients());
+  // A larger batch in between leaves its values in the rows that pad the small one.
+  const batch::Batch larger = batch_of(GetParam(), {5, 6, 7, 8, 9, 4});
+  bert_.forward(larger, dropout_at(8));
+  bert_.backward(1);
+  clear(bert_.gradients());
+  EXPECT_EQ(bert_.forward(batch, dropout_at(7)), loss);
+  bert_.backward(0.25f);
+  EXPECT_EQ(copy(bert_.gradients()), gradients);
+}
+
+TEST_P(Model, BackwardAddsAndScales) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2});
+  bert_.forward(batch, dropout_at(1));
+  bert_.backward(1);
+  const auto once = copy(bert_.gradients());
+  bert_.forward(batch, dropout_at(1));
+  bert_.backward(2);
+  std::vector<float> three;
+  for (const float g : once) three.push_back(3 * g);
+  EXPECT_LT(distance(bert_.gradients(), three), 1e-6);
+}
+
+// With dropout on, a step in one piece, in micro-batches, and in another order are the same step: any bit that depended
+// on the row or the batch would move the loss by far more than rounding.
+TEST_P(Model, SplittingAndReorderingAStepChangesNoDropoutBit) {
+  const batch::Batch whole = batch_of(GetParam(), {0, 1, 2, 3, 4});
+  const double loss = bert_.forward(whole, dropout_at(3));
+  bert_.backward(1);
+  const auto gradients = copy(bert_.gradients());
+  for (const std::vector<std::vector<std::int32_t>>& parts :
+       {std::vector<std::vector<std::int32_t>>{{0, 1}, {2, 3, 4}}, {{0}, {1}, {2}, {3}, {4}}, {{4, 2, 0, 3, 1}}}) {
+    clear(bert_.gradients());
+    double sum = 0;
+    for (const auto& part : parts) {
+      const batch::Batch micro = batch_of(GetParam(), part);
+      sum += bert_.forward(micro, dropout_at(3));
+      bert_.backward(1);
+    }
+    EXPECT_NEAR(sum, loss, 1e-5 * loss) << parts.size() << " parts";
+    EXPECT_LT(distance(bert_.gradients(), gradients), 1e-5) << parts.size() << " parts";
+  }
+  clear(bert_.gradients());
+  EXPECT_GT(std::fabs(bert_.forward(whole, dropout_at(4)) - loss), 1e-3 * loss) << "another step has other bits";
+}
+
+TEST_P(Model, EvaluationHasNoDropout) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2});
+  const double loss = bert_.forward(batch, {});
+  EXPECT_NE(bert_.forward(batch, dropout_at(1)), loss);
+  bert_.backward(1);
+  EXPECT_EQ(bert_.forward(batch, {0.2, 0.2, nullptr, 1}), loss) << "no stream, no dropout";
+  EXPECT_EQ(bert_.forward(batch, {0, 0, &stream(), 1}), loss) << "probability 0";
+}
+
+TEST_P(Model, ThreadsChangeRoundingAtMost) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2, 3});
+  const int before = omp_get_max_threads();
+  std::vector<double> losses;
+  std::vector<std::vector<float>> gradients;
+  for (const int threads : {1, 3}) {
+    omp_set_num_threads(threads);
+    Bert bert(small_model(), GetParam(), 2, kCapacity);
+    randomize(bert);
+    losses.push_back(bert.forward(batch, dropout_at(2)));
+    bert.backward(1);
+    gradients.push_back(copy(bert.gradients()));
+  }
+  omp_set_num_threads(before);
+  EXPECT_NEAR(losses[0], losses[1], 1e-6 * losses[0]);
+  EXPECT_LT(distance(gradients[0], gradients[1]), 1e-6);
+}
+
+TEST_P(Model, ANanWeightBecomesANanLoss) {
+  bert_.values()[static_cast<std::size_t>(
+      bert_.parameters().at("bert.encoder.layer.0.intermediate.dense.weight").offset)] =
+      std::numeric_limits<float>::quiet_NaN();
+  const batch::Batch batch = batch_of(GetParam(), {0, 1});
+  EXPECT_TRUE(std::isnan(bert_.forward(batch, {})));
+}
+
+// All matrices, embeddings and biases 0, norms 1 and 0: every hidden state is 0.
+void make_zero(Bert& bert) {
+  clear(bert.values());
+  for (const params::Parameter& p : bert.parameters().all())
+    if (p.role == params::Role::norm_scale) std::fill_n(bert.values().begin() + p.offset, p.size, 1.0f);
+}
+
+std::set<std::string> tensors_with_gradient(Bert& bert) {
+  std::set<std::string> names;
+  for (const params::Parameter& p : bert.parameters().all()) {
+    const auto g = bert.gradients().subspan(static_cast<std::size_t>(p.offset), static_cast<std::size_t>(p.size));
+    if (std::any_of(g.begin(), g.end(), [](float x) { return x != 0; })) names.insert(p.name);
+  }
+  return names;
+}
+
+// All logits are 0, so every class is equally likely. Only the last bias can move: the gradient of the matrix above it
+// is an outer product with a hidden state of 0, and everything below is behind a matrix of 0.
+TEST(ZeroModel, MlmLossIsLnVAndOnlyTheLastBiasMoves) {
+  Bert bert(small_model(), HeadKind::mlm, 0, kCapacity);
+  make_zero(bert);
+  const batch::Batch batch = batch_of(HeadKind::mlm, {0, 1, 2});
+  const double p = static_cast<double>(batch.masked_rows.size());
+  // Sums of ones are exact; what is left are a double logarithm and the sum over P.
+  const double tolerance = p * std::log(50.0) * (p + 2) * std::numeric_limits<double>::epsilon();
+  EXPECT_NEAR(bert.forward(batch, {}), p * std::log(50.0), tolerance);
+  EXPECT_NEAR(bert.forward(batch, dropout_at(1)), p * std::log(50.0), tolerance) << "dropout of zeros changes nothing";
+  bert.backward(1);
+  EXPECT_EQ(tensors_with_gradient(bert), std::set<std::string>{"cls.predictions.bias"});
+  // d loss / d bias_v = P / V - (how often v is the label)
+  const auto first = static_cast<std::size_t>(bert.parameters().at("cls.predictions.bias").offset);
+  for (std::int32_t v = 0; v < kVocabulary; ++v) {
+    const auto labels = std::count(batch.masked_labels.begin(), batch.masked_labels.end(), v);
+    EXPECT_NEAR(bert.gradients()[first + static_cast<std::size_t>(v)], p / 50 - static_cast<double>(labels), 1e-5);
+  }
+}
+
+TEST(ZeroModel, ClassifierLossIsLnCAndOnlyTheLastBiasMoves) {
+  Bert bert(small_model(), HeadKind::classifier, 3, kCapacity);
+  make_zero(bert);
+  const batch::Batch batch = batch_of(HeadKind::classifier, {0, 1, 2});
+  EXPECT_NEAR(bert.forward(batch, {}), 3 * std::log(3.0), 1e-14);
+  bert.backward(1);
+  EXPECT_EQ(tensors_with_gradient(bert), std::set<std::string>{"classifier.bias"});
+}
+
+TEST(ZeroModel, RegressorLossIsTheTargetsAndOnlyTheLastBiasMoves) {
+  Bert bert(small_model(), HeadKind::regressor, 1, kCapacity);
+  make_zero(bert);
+  const batch::Batch batch = batch_of(HeadKind::regressor, {0, 1, 2});
+  EXPECT_DOUBLE_EQ(bert.forward(batch, {}), 0.25 + 1);
+  bert.backward(1);
+  EXPECT_EQ(tensors_with_gradient(bert), std::set<std::string>{"classifier.bias"});
+}
+
+TEST(Mlm, CountsCorrectPredictionsAndCopiesLogits) {
+  Bert bert(small_model(), HeadKind::mlm, 0, kCapacity);
+  randomize(bert);
+  batch::Batch batch = batch_of(HeadKind::mlm, {0, 1, 2});
+  bert.forward(batch, {});
+  std::vector<float> logits(batch.masked_rows.size() * 50);
+  bert.copy_mlm_logits(logits);
+  for (std::size_t p = 0; p < batch.masked_rows.size(); ++p) {
+    const auto row = logits.begin() + static_cast<std::ptrdiff_t>(p * 50);
+    batch.masked_labels[p] = static_cast<std::int32_t>(std::max_element(row, row + 50) - row);
+  }
+  bert.forward(batch, {});
+  EXPECT_EQ(bert.correct_predictions(), 6);
+  batch.masked_labels[2] = (batch.masked_labels[2] + 1) % 50;
+  bert.forward(batch, {});
+  EXPECT_EQ(bert.correct_predictions(), 5);
+  EXPECT_TRUE(bert.logits().empty());
+}
+
+TEST(Mlm, ABatchWithoutPredictionsHasNoLossAndNoGradient) {
+  Bert bert(small_model(), HeadKind::mlm, 0, kCapacity);
+  randomize(bert);
+  batch::Batch batch = batch_of(HeadKind::mlm, {0, 1});
+  batch.masked_rows.clear();
+  batch.masked_labels.clear();
+  EXPECT_EQ(bert.forward(batch, {}), 0);
+  bert.backward(1);
+  EXPECT_TRUE(tensors_with_gradient(bert).empty());
+  EXPECT_EQ(bert.correct_predictions(), 0);
+}
+
+std::string refusal(const batch::Batch& batch, HeadKind head) {
+  Bert bert(small_model(), head, 2, kCapacity);
+  try {
+    bert.forward(batch, {});
+  } catch (const base::Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Refusals, ABatchThatDoesNotFitTheModel) {
+  const batch::Batch good = batch_of(HeadKind::classifier, {0, 1});
+  EXPECT_EQ(refusal(good, HeadKind::classifier), "accepted");
+  const auto changed = [&](auto change) {
+    batch::Batch bad = good;
+    change(bad);
+    return refusal(bad, HeadKind::classifier);
+  };
+  EXPECT_TRUE(
+      changed([](batch::Batch& b) { b.ids[2] = 50; }).starts_with("batch: token ids: expected 0 to 49, got 50"));
+  EXPECT_TRUE(
+      changed([](batch::Batch& b) { b.ids[2] = -1; }).starts_with("batch: token ids: expected 0 to 49, got -1"));
+  EXPECT_TRUE(
+      changed([](batch::Batch& b) { b.types[0] = 2; }).starts_with("batch: segment ids: expected 0 to 1, got 2"));
+  EXPECT_TRUE(
+      changed([](batch::Batch& b) { b.positions[1] = 16; }).starts_with("batch: positions: expected 0 to 15, got 16"));
+  EXPECT_TRUE(changed([](batch::Batch& b) { b.classes[1] = 2; }).starts_with("batch: classes: expected 0 to 1, got 2"));
+  EXPECT_TRUE(changed([](batch::Batch& b) {
+                b.slots[1] = 1 << 20;
+              }).starts_with("batch: slots: expected 0 to 1048575, got 1048576"));
+  EXPECT_TRUE(
+      changed([](batch::Batch& b) { b.classes.pop_back(); }).starts_with("batch: classes: expected 2 values, got 1"));
+  EXPECT_TRUE(changed([](batch::Batch& b) {
+                b.offsets[1] = 0;
+              }).starts_with("batch: length of a sequence: expected 1 to 16 tokens, got 0"));
+  EXPECT_TRUE(changed([](batch::Batch& b) {
+                b.offsets[2] -= 1;
+              }).starts_with("batch: offsets: expected an end at row 13, got 12"));
+  EXPECT_TRUE(
+      refusal(batch::Batch{}, HeadKind::classifier).starts_with("batch: offsets: expected a first sequence at row 0"));
+  EXPECT_TRUE(refusal(batch_of(HeadKind::classifier, {0, 1, 2, 3, 4, 5, 6, 7, 8}), HeadKind::classifier)
+                  .starts_with("batch: tokens: expected at most 64, got "));
+  batch::Batch mlm = batch_of(HeadKind::mlm, {0, 1});
+  mlm.masked_rows[3] = 13;
+  EXPECT_TRUE(refusal(mlm, HeadKind::mlm).starts_with("batch: masked rows: expected 0 to 12, got 13"));
+}
+
+TEST(Refusals, AHiddenSizeThatHeadsDoNotDivide) {
+  config::ModelConfig model = small_model();
+  model.heads = 3;
+  try {
+    Bert bert(model, HeadKind::mlm, 0, kCapacity);
+    FAIL() << "accepted";
+  } catch (const base::Error& error) {
+    EXPECT_STREQ(error.what(), "model: model.hidden: expected a multiple of model.heads (3), got 32");
+  }
+}
+
+// PERFORMANCE figures count 72 H^2 + 12 S H a token and layer, and 6 H^2 + 6 H V a predicted position.
+TEST(TrainingFlops, AreThoseOfTheProducts) {
+  config::ModelConfig model = small_model();
+  model.intermediate = 4 * model.hidden;
+  batch::Batch batch;
+  append(batch, HeadKind::mlm, 1);
+  const double h = 32, t = static_cast<double>(batch.tokens()), layers = 2;
+  const double encoder = layers * (t * 72 * h * h + 12 * t * t * h);
+  EXPECT_DOUBLE_EQ(training_flops(model, HeadKind::mlm, 0, batch), encoder + 2 * (6 * h * h + 6 * h * 50));
+  EXPECT_DOUBLE_EQ(training_flops(model, HeadKind::classifier, 2, batch), encoder + 6 * h * h + 6 * h * 2);
+}
+
+}  // namespace
+}  // namespace initlab::model
