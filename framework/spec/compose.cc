@@ -37,6 +37,7 @@ std::string variable_value(const std::string& name, const Variables& defaults, c
 void expand_scalar(Node& scalar, const Variables& defaults) {
   const std::string& text = scalar.text;
   if (text.find("${") == std::string::npos) return;
+  const bool is_one_variable = text.rfind("${", 0) == 0 && text.find('}') + 1 == text.size();
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     if (text.compare(i, 3, "$${") == 0) {
@@ -59,6 +60,7 @@ void expand_scalar(Node& scalar, const Variables& defaults) {
                    "more, variables expanded", ""});
   }
   scalar.text = std::move(out);
+  if (is_one_variable) scalar.quoted = false;  // the quotes are for YAML; "${BATCH}" may be a number
 }
 
 bool is_rule(const Node& node) { return node.is_map() && node.has("use"); }

@@ -19,7 +19,7 @@ struct SeedSpec {
   static void fields(Self& self, Visitor&& visit) {
     const auto seed = config::at_least(0);
     visit("replicates", self.replicates, "runs per arm and grid point, each with its own seeds",
-          config::between(1, 100'000));
+          config::between(1, 10'000));
     visit("base", self.base, "the seed that all streams are derived from", seed);
     visit("init", self.init, "fixes the encoder's initial weights for all replicates", seed);
     visit("head", self.head, "fixes the task head's initial weights for all replicates", seed);

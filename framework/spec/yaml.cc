@@ -5,6 +5,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <sstream>
 #include <unordered_set>
@@ -235,6 +236,9 @@ std::string hint_for(const std::string& text, const YAML::Mark& at) {
   std::string line;
   for (int i = 0; i <= at.line && std::getline(lines, line); ++i) continue;
   if (line.find("${") != std::string::npos) return "put quotes around a value with ${...}";
+  for (std::size_t i = 1; i < line.size(); ++i)
+    if (line[i] == '[' && std::isalnum(static_cast<unsigned char>(line[i - 1])))
+      return "put quotes around a path with [N]";
   const std::size_t first = line.find_first_not_of(' ');
   if (first != std::string::npos && line[first] == '\t') return "indent with spaces, not tabs";
   return {};
@@ -269,7 +273,7 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
   return std::find(words.begin(), words.end(), text) != words.end();
 }
 
-// Text that every YAML reader takes for the same text without quotes.
+// Text that every YAML reader takes for the same text without quotes. (yaml-cpp ends a plain text in [] or {} at "?".)
 bool is_plain(std::string_view text) {
   constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   constexpr std::string_view kDigits = "0123456789";
@@ -278,7 +282,7 @@ bool is_plain(std::string_view text) {
   if (base::to_number(text)) return true;
   if (!in(kLetters, text[0]) && !in(kDigits, text[0]) && !in("_./", text[0])) return false;
   return std::all_of(text.begin(), text.end(),
-                     [&](char c) { return in(kLetters, c) || in(kDigits, c) || in("_./+()*?-", c); });
+                     [&](char c) { return in(kLetters, c) || in(kDigits, c) || in("_./+()*-", c); });
 }
 
 // A text that would read as something else without its quotes.
@@ -306,7 +310,7 @@ std::string in_quotes(std::string_view text, bool escape_variables) {
 }
 
 std::string key_text(const std::string& key) {
-  const bool plain = is_plain(key) && !is_one_of(key, {"null", "Null", "NULL", "yes", "no", "on", "off", "y", "n"});
+  const bool plain = is_plain(key) && !is_one_of(key, {"null", "Null", "NULL", "yes", "no", "on", "off"});
   return plain ? key : in_quotes(key, false);
 }
 
