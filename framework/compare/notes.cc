@@ -117,12 +117,16 @@ class Notes {
   }
 
   void say_where_pairs_lack() {
-    if (!comparison_.constant_class && comparison_.metric != "loss") {
-      const bool stated = std::any_of(groups_.begin(), groups_.end(), [](const Group& group) {
-        return !group.runs.front()->header.constant_class.empty();
-      });
-      if (stated) add("the runs do not agree on the constant-class baseline: none is shown");
-    }
+    const auto constants = values([this](const RunHeader& header) {
+      const auto& names = header.metric_names;
+      const auto column =
+          static_cast<std::size_t>(std::find(names.begin(), names.end(), comparison_.metric) - names.begin());
+      const bool stated = column < header.constant_class.size() && std::isfinite(header.constant_class[column]);
+      return stated ? number(header.constant_class[column]) : std::string();
+    });
+    if (!comparison_.constant_class && constants.size() > 1)
+      add("the constant-class baseline differs between runs (" + *constants.begin() + " to " + *constants.rbegin() +
+          "): none is shown");
     std::set<std::size_t> with_baseline;
     for (const Group& group : groups_)
       if (group.arm == comparison_.baseline) with_baseline.insert(group.point);

@@ -259,12 +259,20 @@ TEST(Notes, ManyPairsAreDrawn) {
   EXPECT_NOTE(compare(runs, {}), "21 pairs: p from 1000000 random sign patterns, seeded");
 }
 
+TEST(Notes, NoConstantClassIsNoNote) {
+  Runs runs = eight_pairs();
+  for (record::Run& one : runs) one.header.constant_class = {kNaN, kNaN};
+  const Comparison result = compare(runs, {});
+  EXPECT_EQ(result.constant_class, std::nullopt);
+  EXPECT_EQ(all_notes(result).find("constant"), std::string::npos) << all_notes(result);
+}
+
 TEST(Notes, ConstantClassThatDiffersIsNotShown) {
   Runs runs = eight_pairs();
   runs[0].header.constant_class = {0.6, 0.0};
   const Comparison result = compare(runs, {});
   EXPECT_EQ(result.constant_class, std::nullopt);
-  EXPECT_NOTE(result, "the runs do not agree on the constant-class baseline: none is shown");
+  EXPECT_NOTE(result, "the constant-class baseline differs between runs (0.5000 to 0.6000): none is shown");
 }
 
 TEST(Errors, SayWhatWouldSuffice) {
