@@ -1,0 +1,254 @@
+// Good specs: the runs they unfold to, in order, with their seeds; and the composed text reads back to the same runs.
+#include "spec/plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/random.hpp"
+#include "spec/support.hpp"
+
+namespace initlab::spec {
+namespace {
+
+// "The spec, by example" of the design document, whole.
+const char kExample[] =
+    "experiment: minilm_mrpc\n"
+    "model: {checkpoint: \"${INITLAB_TEST_MODELS}/minilm\"}\n"
+    "task:  {name: mrpc, data: \"${INITLAB_TEST_DATA}/MRPC\", train_size: 1000}\n"
+    "training:\n"
+    "  epochs: 3\n"
+    "  batch: 32\n"
+    "  max_length: 128\n"
+    "  optimizer: {name: adamw, learning_rate: 5e-5, weight_decay: 0.01}\n"
+    "  schedule: {name: linear, warmup: 0.1}\n"
+    "  dropout: 0.1\n"
+    "  clip: 1.0\n"
+    "  evaluate: {every: 16}\n"
+    "arms:\n"
+    "  pretrained: [{use: pretrained}]\n"
+    "  truncated:  [{use: truncated_normal, stddev: 0.02}]\n"
+    "  xavier:     [{use: xavier_uniform}]\n"
+    "  zero:       [{use: zero}]\n"
+    "  top_again:  [{layers: top(2), use: truncated_normal, stddev: 0.02}, {use: pretrained}]\n"
+    "  hot:        {init: [{use: truncated_normal, stddev: 0.02}], training: {optimizer: {learning_rate: 3e-4}}}\n"
+    "head: {use: truncated_normal, stddev: 0.02}\n"
+    "seeds: {replicates: 8, base: 2025}\n"
+    "grid: {training.optimizer.learning_rate: [2e-5, 5e-5]}\n"
+    "compare: {baseline: pretrained, metric: f1, better: higher, threshold: 0.85, at: last}\n";
+
+const std::map<std::string, std::string> kDefaults = {{"INITLAB_TEST_MODELS", "/models"},
+                                                      {"INITLAB_TEST_DATA", "/data"}};
+
+// A plan without its places, as text: what must survive writing and reading.
+std::string values_of(const config::RunPlan& plan) {
+  base::Json json = base::Json::object();
+  json["names"] = {plan.experiment, plan.arm, plan.replicate};
+  json["settings"] = plan.settings;
+  json["model"] = config::to_json(plan.model);
+  json["checkpoint"] = plan.model.checkpoint.value_or("");
+  if (plan.model.experiment) json["run"] = {plan.model.experiment->file, plan.model.experiment->set};
+  json["task"] = config::to_json(plan.task);
+  json["training"] = config::to_json(plan.training);
+  for (const config::InitRule& rule : plan.init) json["init"].push_back({config::to_json(rule), rule.text});
+  for (const config::InitRule& rule : plan.head) json["head"].push_back({config::to_json(rule), rule.text});
+  json["seeds"] = config::to_json(plan.seeds);
+  json["compare"] = config::to_json(plan.compare);
+  json["keep"] = plan.keep.weights;
+  json["plugins"] = plan.plugins;
+  json["text"] = plan.spec_text;
+  return base::json_pretty(json);
+}
+
+void expect_round_trip(const ExperimentSpec& spec) {
+  const ExperimentSpec again = from_text(spec.text, "/elsewhere/again.yaml", {}, {});
+  ASSERT_EQ(again.plans.size(), spec.plans.size());
+  for (std::size_t i = 0; i < spec.plans.size(); ++i) EXPECT_EQ(values_of(again.plans[i]), values_of(spec.plans[i]));
+}
+
+TEST(Plan, TheWholeExample) {
+  const ExperimentSpec spec = from(kExample, {}, kDefaults);
+  const std::vector<std::string> arms = {"pretrained", "truncated", "xavier", "zero", "top_again", "hot"};
+  ASSERT_EQ(spec.plans.size(), 2u * 6u * 8u);
+  for (std::size_t i = 0; i < spec.plans.size(); ++i) {
+    const config::RunPlan& plan = spec.plans[i];
+    const double rate = i < 48 ? 2e-5 : 5e-5;
+    EXPECT_EQ(plan.experiment, "minilm_mrpc");
+    EXPECT_EQ(plan.arm, arms[i / 8 % 6]);
+    EXPECT_EQ(plan.replicate, static_cast<std::int64_t>(i % 8));
+    ASSERT_EQ(plan.settings.size(), 1u);
+    EXPECT_EQ(plan.settings[0].first, "training.optimizer.learning_rate");
+    EXPECT_EQ(plan.settings[0].second, base::Json(rate));
+    EXPECT_EQ(plan.training.optimizer.learning_rate, rate);  // the grid wins over the arm `hot`
+    EXPECT_EQ(plan.model.checkpoint, "/models/minilm");
+    EXPECT_EQ(plan.task.data, "/data/MRPC");
+    EXPECT_EQ(plan.task.train_size, 1000);
+    EXPECT_EQ(plan.training.epochs, 3.0);
+    EXPECT_FALSE(plan.training.steps || plan.training.seconds);
+    EXPECT_EQ(plan.training.schedule.warmup, 0.1);
+    EXPECT_EQ(plan.training.evaluate.every, 16);
+    ASSERT_EQ(plan.head.size(), 1u);
+    EXPECT_EQ(plan.head[0].text, "{use: truncated_normal, stddev: 0.02}");
+    EXPECT_EQ(plan.compare.baseline, "pretrained");
+    EXPECT_EQ(plan.compare.threshold, 0.85);
+    EXPECT_EQ(plan.spec_path, "s.yaml");
+    EXPECT_EQ(plan.spec_text, spec.text);
+  }
+  const config::RunPlan& top = spec.plans[4 * 8];
+  ASSERT_EQ(top.init.size(), 2u);
+  EXPECT_EQ(top.init[0].use, "truncated_normal");
+  EXPECT_EQ(top.init[0].layers->text, "top(2)");
+  EXPECT_EQ(top.init[0].options, (std::vector<std::pair<std::string, std::string>>{{"stddev", "0.02"}}));
+  EXPECT_EQ(top.init[0].place, "s.yaml:18:16");
+  EXPECT_EQ(top.init[0].text, "{layers: top(2), use: truncated_normal, stddev: 0.02}");
+  EXPECT_EQ(top.init[1].use, "pretrained");
+  EXPECT_EQ(top.model.place, "s.yaml:2:8");
+  expect_round_trip(spec);
+}
+
+TEST(Plan, AnArmOverridesTrainingWhereTheGridDoesNot) {
+  const auto spec = from(kExample, {{"grid", "~"}, {"arms.hot.training.steps", "9"}}, kDefaults);
+  ASSERT_EQ(spec.plans.size(), 48u);
+  EXPECT_EQ(spec.plans[0].training.optimizer.learning_rate, 5e-5);
+  EXPECT_EQ(spec.plans[0].training.epochs, 3.0);
+  const config::TrainingConfig& hot = spec.plans[40].training;
+  EXPECT_EQ(hot.optimizer.learning_rate, 3e-4);
+  EXPECT_EQ(hot.optimizer.weight_decay, 0.01);  // the rest of the section stays
+  EXPECT_EQ(hot.steps, 9);                      // and a length displaces the spec's
+  EXPECT_FALSE(hot.epochs.has_value());
+}
+
+TEST(Plan, SmallestSpecHasTheDocumentedDefaults) {
+  const auto spec = from(kSmall);
+  ASSERT_EQ(spec.plans.size(), 1u);
+  const config::RunPlan& plan = spec.plans[0];
+  config::TrainingConfig training;
+  training.epochs = 3;
+  EXPECT_EQ(config::to_json(plan.training), config::to_json(training));
+  EXPECT_EQ(plan.head[0].text, "{use: truncated_normal, stddev: 0.02}");
+  EXPECT_EQ(plan.compare.baseline, "zero");
+  EXPECT_EQ(plan.compare.at, "last");
+  EXPECT_TRUE(plan.keep.weights.empty() && plan.plugins.empty() && plan.settings.empty());
+  EXPECT_EQ(plan.seeds.init, base::derive_seed(1, "init/0"));
+  expect_round_trip(spec);
+}
+
+TEST(Plan, SeedsAreDerivedPairedAndSeparate) {
+  const auto spec = from(kSmall + "  one: {use: one}\nseeds: {replicates: 3, base: 2025, order: 7}\n");
+  ASSERT_EQ(spec.plans.size(), 6u);
+  std::set<std::uint64_t> seen;
+  for (std::size_t r = 0; r < 3; ++r) {
+    const config::Seeds& seeds = spec.plans[r].seeds;
+    const std::string suffix = "/" + std::to_string(r);
+    EXPECT_EQ(seeds.init, base::derive_seed(2025, "init" + suffix));
+    EXPECT_EQ(seeds.head, base::derive_seed(2025, "head" + suffix));
+    EXPECT_EQ(seeds.mask, base::derive_seed(2025, "mask" + suffix));
+    EXPECT_EQ(seeds.dropout, base::derive_seed(2025, "dropout" + suffix));
+    EXPECT_EQ(seeds.order, base::derive_seed(7, "order"));
+    EXPECT_EQ(seeds.subset, base::derive_seed(2025, "subset"));
+    EXPECT_EQ(config::to_json(seeds), config::to_json(spec.plans[3 + r].seeds));  // every arm has the same
+    seen.insert({seeds.init, seeds.head, seeds.mask, seeds.dropout});
+  }
+  EXPECT_EQ(seen.size(), 12u);
+  expect_round_trip(spec);
+}
+
+TEST(Plan, GridIsACartesianProductWithTheLastKeyFastest) {
+  const auto spec = from(
+      kSmall + "grid:\n  model.shape: [tiny, mini]\n  arms.zero[0].stddev: [0.1, 2]\n  training.steps: [10, 20]\n");
+  ASSERT_EQ(spec.plans.size(), 8u);
+  const auto at = [&](std::size_t i) {
+    const config::RunPlan& plan = spec.plans[i];
+    return *plan.model.shape + " " + plan.init[0].options.at(0).second + " " + std::to_string(*plan.training.steps);
+  };
+  EXPECT_EQ(at(0), "tiny 0.1 10");
+  EXPECT_EQ(at(1), "tiny 0.1 20");
+  EXPECT_EQ(at(2), "tiny 2 10");
+  EXPECT_EQ(at(4), "mini 0.1 10");
+  EXPECT_EQ(at(7), "mini 2 20");
+  EXPECT_FALSE(spec.plans[0].training.epochs.has_value());
+  const auto& settings = spec.plans[6].settings;
+  ASSERT_EQ(settings.size(), 3u);
+  EXPECT_EQ(settings[0].second, base::Json("mini"));
+  EXPECT_EQ(settings[1].second, base::Json(2));
+  EXPECT_EQ(settings[2].second, base::Json(10));
+  expect_round_trip(spec);
+}
+
+TEST(Plan, GridReachesTaskHeadAndOneArmsTraining) {
+  const auto spec = from(
+      "experiment: e\nmodel: {layers: 1, hidden: 8, heads: 2}\ntask: {name: cola}\n"
+      "arms: {a: {init: {use: x}, training: {batch: 4}}, b: {use: x}}\n"
+      "grid: {task.train_size: [10], head.stddev: [0.5], arms.a.training.batch: [2, 3]}\n");
+  ASSERT_EQ(spec.plans.size(), 4u);
+  EXPECT_EQ(spec.plans[0].task.train_size, 10);
+  EXPECT_EQ(spec.plans[0].head[0].text, "{use: truncated_normal, stddev: 0.5}");
+  EXPECT_EQ(spec.plans[0].training.batch, 2);
+  EXPECT_EQ(spec.plans[2].training.batch, 3);
+  EXPECT_EQ(spec.plans[1].training.batch, 32);  // arm b has no such override
+  expect_round_trip(spec);
+}
+
+TEST(Plan, RulesReadEveryKey) {
+  const auto spec = from(
+      "experiment: e\nmodel: {shape: tiny}\ntask: {name: cola}\nplugins: [/p/x.so]\nkeep: {weights: [initial, final]}\n"
+      "arms:\n  a:\n    - {use: constant/1, role: [bias, norm_shift], match: '*.output.*', layers: 1, value: -1e-3, "
+      "mode: \"a b\"}\n"
+      "    - {use: pretrained, role: matrix, layers: 0..1, missing: zero}\n");
+  const auto& rules = spec.plans[0].init;
+  ASSERT_EQ(rules.size(), 2u);
+  EXPECT_EQ(rules[0].use, "constant/1");
+  EXPECT_EQ(rules[0].roles, (std::vector<std::string>{"bias", "norm_shift"}));
+  EXPECT_EQ(rules[0].match, "*.output.*");
+  EXPECT_EQ(rules[0].options, (std::vector<std::pair<std::string, std::string>>{{"value", "-1e-3"}, {"mode", "a b"}}));
+  EXPECT_EQ(
+      rules[0].text,
+      "{use: constant/1, role: [bias, norm_shift], match: \"*.output.*\", layers: 1, value: -1e-3, mode: \"a b\"}");
+  EXPECT_TRUE(rules[0].layers->covers(1, 2));
+  EXPECT_FALSE(rules[0].layers->covers(0, 2));
+  EXPECT_EQ(rules[1].roles, std::vector<std::string>{"matrix"});
+  EXPECT_EQ(rules[1].missing, "zero");
+  EXPECT_EQ(spec.plans[0].keep.weights, (std::vector<std::string>{"initial", "final"}));
+  EXPECT_EQ(spec.plans[0].plugins, std::vector<std::string>{"/p/x.so"});
+  expect_round_trip(spec);
+}
+
+TEST(Plan, NumbersAreStrictAndIntegersFitWhereNumbersDo) {
+  const auto spec = from(kSmall + "training: {clip: 5, dropout: 0, optimizer: {learning_rate: 1e-5}, epochs: 0.5}\n");
+  EXPECT_EQ(spec.plans[0].training.clip, 5.0);
+  EXPECT_EQ(spec.plans[0].training.optimizer.learning_rate, 1e-5);
+  EXPECT_EQ(spec.plans[0].training.epochs, 0.5);
+  EXPECT_TRUE(from(kSmall, {{"model.cased", "true"}}).plans[0].model.cased);
+}
+
+TEST(Plan, ACheckpointExperimentKeepsItsPlace) {
+  const auto spec = from(
+      "experiment: e\nmodel:\n  checkpoint: {experiment: /x/p.yaml, set: {training.steps: 5, model.vocabulary: /a "
+      "b/$v}}\n"
+      "  cased: true\ntask: {name: cola}\narms: {a: {use: pretrained}}\n");
+  const config::ExperimentRef& ref = *spec.plans[0].model.experiment;
+  EXPECT_EQ(ref.file, "/x/p.yaml");
+  EXPECT_EQ(ref.place, "s.yaml:3:15");
+  EXPECT_EQ(ref.set, (std::vector<std::pair<std::string, std::string>>{{"training.steps", "5"},
+                                                                       {"model.vocabulary", "\"/a b/$v\""}}));
+  EXPECT_TRUE(spec.plans[0].model.cased);
+  EXPECT_FALSE(spec.plans[0].model.checkpoint.has_value());
+  expect_round_trip(spec);
+}
+
+// The specs that are shipped read, and so does what is recorded of them.
+TEST(Plan, ShippedExperiments) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(INITLAB_SOURCE_DIR) + "/experiments")) {
+    if (entry.path().extension() != ".yaml") continue;
+    SCOPED_TRACE(entry.path().filename());
+    const auto spec = read(entry.path(), {}, {{"INITLAB_DATA", "/data"}, {"INITLAB_MODELS", "/models"}});
+    EXPECT_EQ(spec.experiment, entry.path().stem());
+    expect_round_trip(spec);
+    ++files;
+  }
+  EXPECT_GT(files, 0);
+}
+
+}  // namespace
+}  // namespace initlab::spec
