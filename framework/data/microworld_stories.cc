@@ -105,7 +105,8 @@ class Story {
   }
 
   // Who did what: a verb class shows in its particle, its objects and its subjects.
-  void say_clause(Line& line, const Entity& object, string_view verb, bool active) {
+  void say_clause(Line& line, const Entity& object, bool active) {
+    const string_view verb = draw_.pick(lexicon_.verbs(verb_class_, kBoth));
     if (active) {
       line.say({"the", subject_.noun});
       say_verb(line, verb);
@@ -122,7 +123,7 @@ class Story {
     Line line;
     if (draw_.chance(0.35)) line.say({draw_.pick(comment_words(good_)), ","});
     active_ = draw_.chance(0.6);
-    say_clause(line, object_, draw_.pick(lexicon_.verbs(verb_class_, kBoth)), active_);
+    say_clause(line, object_, active_);
     if (draw_.chance(0.6)) line.say(draw_.pick(lexicon_.adverbs(good_, kBoth)));
     if (draw_.chance(0.25)) line.say({preposition(), "the", place_.noun});
     end(line);
@@ -132,17 +133,19 @@ class Story {
   void restatement() {
     Line line;
     line.say({"that", "is", ","});
+    // 60 % the same object, 20 % its category, 20 % another of the category.
     Entity object = object_;
-    const double kind = static_cast<double>(draw_.below(10)) / 10;
-    if (kind >= 0.8) {
+    const std::size_t kind = draw_.below(10);
+    if (kind < 2) {
       object = entity(object_.category, subject_.noun);
-    } else if (kind >= 0.6) {
+    } else if (kind < 4) {
       object.noun = category_name(object_.category);
     }
-    say_clause(line, object, draw_.pick(lexicon_.verbs(verb_class_, kBoth)), !active_);
+    say_clause(line, object, !active_);
     end(line);
   }
 
+  // Whom a clause is about. Half of them living, so that both groups of adjectives are about equally frequent.
   Entity someone() {
     const std::size_t who = draw_.below(10);
     if (who < 5) return subject_;
@@ -202,7 +205,7 @@ class Story {
     Line line;
     if (draw_.chance(0.5)) line.say({draw_.pick(time_words().first(3)), ","});
     const Entity object = draw_.chance(0.5) ? object_ : entity(verb_class_, subject_.noun);
-    say_clause(line, object, draw_.pick(lexicon_.verbs(verb_class_, kBoth)), draw_.chance(0.6));
+    say_clause(line, object, draw_.chance(0.6));
     if (draw_.chance(0.4)) line.say(draw_.pick(lexicon_.adverbs(good_, kBoth)));
     end(line);
   }

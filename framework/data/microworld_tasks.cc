@@ -11,9 +11,7 @@ class Writer {
  public:
   Writer(const Lexicon& lexicon, Half half, Cursor& cursor) : lexicon_(lexicon), half_(half), draw_(cursor) {}
 
-  Cursor& draw() { return draw_; }
   string_view noun(Category category) { return draw_.pick(lexicon_.nouns(category, half_)); }
-  string_view verb(Category object) { return draw_.pick(lexicon_.verbs(object, half_)); }
   string_view adjective(Category category, bool positive) {
     return draw_.pick(lexicon_.adjectives(is_living(category), positive, half_));
   }
@@ -34,22 +32,26 @@ class Writer {
     }
   }
 
+  // "the S verbed the O", or its passive. Draws verb, then object: one draw a statement, since C++ leaves the order of
+  // arguments open and texts must not depend on the compiler.
+  Line event(string_view subject, Category verb_class, Category object_category, bool active) {
+    const string_view verb = draw_.pick(lexicon_.verbs(verb_class, half_));
+    string_view object = noun(object_category);
+    while (object == subject) object = noun(object_category);
+    Line line;
+    if (active) {
+      line.say({"the", subject, verb, "the", object});
+    } else {
+      line.say({"the", object, "was", verb, "by", "the", subject});
+    }
+    return line;
+  }
+
  private:
   const Lexicon& lexicon_;
   Half half_;
   Cursor& draw_;
 };
-
-// "the S verbed the O", or its passive.
-Line clause(string_view subject, string_view verb, string_view object, bool active) {
-  Line line;
-  if (active) {
-    line.say({"the", subject, verb, "the", object});
-  } else {
-    line.say({"the", object, "was", verb, "by", "the", subject});
-  }
-  return line;
-}
 
 // Is the sentence's sense good? 34 % "the N was A", 33 % "the N was not A", 33 % "the N was A , but the M was A" where
 // the last clause decides.
@@ -89,7 +91,7 @@ LabelledText acceptability(const Lexicon& lexicon, Half half, Cursor& cursor, bo
       subject = cursor.pick(std::array{Category::food, Category::tool, Category::garment, Category::place});
     }
   }
-  Line line = clause(write.noun(subject), write.verb(verb_class), write.noun(object), active);
+  Line line = write.event(write.noun(subject), verb_class, object, active);
   if (cursor.chance(0.3)) line.say(write.adverb(cursor.chance(0.5)));
   return {line.say(".").text(), "", fits ? 1 : 0};
 }
@@ -103,8 +105,8 @@ LabelledText paraphrase(const Lexicon& lexicon, Half half, Cursor& cursor, bool 
   const bool active = cursor.chance(0.5);
   const Category first = write.verb_class(who);
   const Category second = same ? first : write.verb_class(who, first);
-  Line one = clause(subject, write.verb(first), write.noun(first), active);
-  Line two = clause(subject, write.verb(second), write.noun(second), !active);
+  Line one = write.event(subject, first, first, active);
+  Line two = write.event(subject, second, second, !active);
   return {one.say(".").text(), two.say(".").text(), same ? 1 : 0};
 }
 
@@ -116,7 +118,8 @@ LabelledText entailment(const Lexicon& lexicon, Half half, Cursor& cursor, bool 
     const Category subject = write.living();
     const Category object = write.verb_class(subject);
     if ((subject == claimed || object == claimed) != follows) continue;
-    Line premise = clause(write.noun(subject), write.verb(object), write.noun(object), cursor.chance(0.6));
+    const bool active = cursor.chance(0.6);
+    Line premise = write.event(write.noun(subject), object, object, active);
     Line hypothesis;
     hypothesis.say({"there", "was"}).say_one(category_name(claimed));
     return {premise.say(".").text(), hypothesis.say(".").text(), follows ? 1 : 0};
