@@ -17,6 +17,11 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;  // of one file, in
 constexpr std::uint64_t kMostChunk = std::uint64_t{1} << 28;  // bytes; the library takes this much itself
 constexpr std::uint64_t kMostInflation = 1100;                // deflate never does better than 1032 : 1
 
+// A checksum that fails in a file that is being written is read again: the writer may be in the middle of it. The
+// library waits 1 ns, 2 ns, 4 ns, ... between attempts; its default of 100 attempts never ends on a damaged file, and
+// this is 34 ms in all.
+constexpr unsigned kMostAttempts = 25;
+
 [[noreturn]] void refuse(const std::string& path, const std::string& name, const std::string& expected,
                          const std::string& got, const std::string& hint = {}) {
   throw base::Error({path, name, expected, got, hint});
@@ -178,6 +183,8 @@ Reader::Reader(const std::filesystem::path& path) : path_(path.string()) {
   const PropertyHandle access(check(H5Pcreate(H5P_FILE_ACCESS), path_, "set up the file"));
   // The marks in the superblock say what a lock would, and a reader's lock must never stand in a writer's way.
   check(H5Pset_file_locking(access.get(), false, true), path_, "choose the file's locking");
+  if (block.writing)
+    check(H5Pset_metadata_read_attempts(access.get(), kMostAttempts), path_, "limit the attempts of a read");
   const unsigned flags = block.writing ? H5F_ACC_RDONLY | H5F_ACC_SWMR_READ : H5F_ACC_RDONLY;
   file_ = FileHandle(H5Fopen(path_.c_str(), flags, access.get()));
   if (!file_) {

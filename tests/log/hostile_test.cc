@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <random>
@@ -194,17 +195,26 @@ TEST(Hostile, VariableLengthTextIsTolerated) {
   EXPECT_EQ(run.header.arm, "length");
 }
 
-// Flips bits and cuts in a valid file, in a child: whatever happens there, the child ends by itself.
-TEST(Hostile, MutatedFilesNeverCrash) {
-  const Folder folder;
-  write_sample(folder / "run.h5", 20);
-  const std::string bytes = bytes_of(folder / "run.h5");
-  constexpr int kRounds = 600;
+// A run whose writer was killed: the file is marked as being written.
+void write_killed(const std::filesystem::path& path) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    RunWriter writer(path);
+    writer.begin(sample_header(), sample_init());
+    for (std::int64_t i = 1; i <= 20; ++i) writer.step(sample_step(i));
+    writer.eval(sample_eval(20));
+    ::raise(SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
+// Flips bits and cuts in a valid file, in a child: whatever happens there, the child ends by itself and in time.
+void expect_no_crash(const Folder& folder, const std::string& bytes, int rounds) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(120);
     int refused = 0;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       spill(folder / "round", std::to_string(round));
       std::mt19937_64 random(static_cast<std::uint64_t>(round));
       std::string mutated = bytes;
@@ -220,12 +230,36 @@ TEST(Hostile, MutatedFilesNeverCrash) {
         ++refused;
       }
     }
-    ::_exit(refused > kRounds / 4 ? 0 : 1);
+    ::_exit(refused > rounds / 4 ? 0 : 1);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
   ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status) << " in round " << bytes_of(folder / "round");
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(Hostile, MutatedFilesNeverCrash) {
+  const Folder folder;
+  write_sample(folder / "run.h5", 20);
+  expect_no_crash(folder, bytes_of(folder / "run.h5"), 500);
+}
+
+TEST(Hostile, MutatedFilesOfKilledWritersNeverCrashOrHang) {
+  const Folder folder;
+  write_killed(folder / "run.h5");
+  ASSERT_EQ(read_run(folder / "run.h5").steps.size(), 20U);
+  expect_no_crash(folder, bytes_of(folder / "run.h5"), 100);
+}
+
+TEST(Hostile, MarkedAsBeingWrittenButDamagedIsRefusedSoon) {
+  const Folder folder;
+  write_killed(folder / "run.h5");
+  std::string bytes = bytes_of(folder / "run.h5");
+  bytes[20] ^= 1;  // in the superblock, which has a checksum
+  spill(folder / "run.h5", bytes);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_NE(refusal(folder / "run.h5").find("cut off, damaged"), std::string::npos);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 }  // namespace
