@@ -1,5 +1,5 @@
-// The initial bits of every random strategy, for ever and on every CPU: change them, and the strategy's revision must
-// rise.
+// The initial bits of every strategy, for ever and on every CPU: change them, and the strategy's revision must rise.
+// The hashes were computed a second time by scripts/golden_initial_bits.py, which shares no code with us.
 #include <map>
 
 #include "base/hash.hpp"
