@@ -74,9 +74,11 @@ void check_axis_path(const Axis& axis, const std::vector<Axis>& others, const No
   const std::vector<PathStep> steps = split_path(axis.path, document, axis.mark);
   const auto* section = std::get_if<std::string>(&steps[0]);
   const std::vector<std::string> sections = {"model", "task", "training", "head", "arms"};
-  if (section == nullptr || std::find(sections.begin(), sections.end(), *section) == sections.end() || steps.size() < 2)
+  if (section == nullptr || std::find(sections.begin(), sections.end(), *section) == sections.end())
     throw Error({axis.mark.text(), subject, "a value of model, task, training, head or arms", quote(axis.path),
                  section == nullptr ? "" : base::did_you_mean(*section, sections)});
+  if (steps.size() < 2)
+    throw Error({axis.mark.text(), subject, "a value of " + *section, "all of it", "name one: training.batch"});
   const Node* arms = document.find("arms");
   const auto* arm = std::get_if<std::string>(&steps[1]);
   if (*section == "arms" && (arm == nullptr || arms == nullptr || !arms->has(*arm))) {

@@ -13,7 +13,7 @@ namespace initlab::spec {
 inline constexpr std::size_t kMostPlans = 100'000;
 inline constexpr std::size_t kMostArms = 1000;
 inline constexpr std::size_t kMostAxes = 64;
-inline constexpr std::size_t kMostPlanBytes = std::size_t{256} << 20;  // plans times the size of the document
+inline constexpr std::size_t kMostPlanBytes = std::size_t{64} << 20;  // plans times the size of the document
 
 struct Expansion {
   std::string experiment;

@@ -315,8 +315,8 @@ TEST(Errors, SeedsGridCompare) {
       {with("grid: {training.batch.size: [8]}"),
        "s.yaml:6:8: training.batch: expected an integer from 1 to 1048576, got a map"},
       {with("grid: {training: [8]}"),
-       "s.yaml:6:8: grid path \"training\": expected a value of model, task, training, head or arms, got \"training\"\n"
-       "  hint: did you mean \"training\"?"},
+       "s.yaml:6:8: grid path \"training\": expected a value of training, got all of it\n  hint: name one: "
+       "training.batch"},
       {with("grid: {seeds.base: [8]}"),
        "s.yaml:6:8: grid path \"seeds.base\": expected a value of model, task, training, head or arms, got "
        "\"seeds.base\"\n"
@@ -348,7 +348,7 @@ TEST(Errors, SeedsGridCompare) {
             "training.max_length: [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}"),
        "s.yaml:1:1: arms x replicates x grid: expected at most 100000 runs, got more\n  hint: split the experiment"},
       {with("seeds: {replicates: 10000}\nhead: {use: x, note: " + std::string(60'000, 'x') + "}"),
-       "s.yaml:1:1: arms x replicates x grid: expected runs times spec size of at most 256 MiB, got 10000 runs of "
+       "s.yaml:1:1: arms x replicates x grid: expected runs times spec size of at most 64 MiB, got 10000 runs of "
        "60184 bytes\n"
        "  hint: split the experiment"},
   });
