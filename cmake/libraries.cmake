@@ -13,8 +13,6 @@ find_package(nlohmann_json REQUIRED)                    # base/
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)        # base/
 find_package(ICU REQUIRED COMPONENTS uc)                # text/
 find_package(spdlog REQUIRED)                           # app/
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)  # compute/
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)  # base/
 add_library(random123 INTERFACE)
 target_include_directories(random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})

@@ -39,15 +39,17 @@ sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variable
   for (const auto& run : all)
     if (!is_done(*run)) missing.push_back(run);
   const std::filesystem::path folder = all.front()->file.parent_path();
+  std::optional<int> wanted;
+  if (values.count("threads") != 0) wanted = positive(values, "threads");
+  const int threads = sweep::planned_threads(folder, wanted, hardware_threads(*all.front()));
   if (missing.empty()) {
     spdlog::info("{}: all {} runs exist", folder.string(), all.size());
     return {};
   }
   base::make_folder(folder);
-  std::optional<int> wanted;
-  if (values.count("threads") != 0) wanted = positive(values, "threads");
+  sweep::fix_threads(folder, threads);
   sweep::WorkerOptions options;
-  options.threads = sweep::fixed_threads(folder, wanted, hardware_threads(*missing.front()));
+  options.threads = threads;
   options.jobs = values.count("jobs") != 0 ? positive(values, "jobs") : std::max(1, sweep::cores() / options.threads);
   options.command = sweep.command + " --threads " + std::to_string(options.threads);
   spdlog::info("{}: {} runs, {} to do; {} at a time, threads each: {}", folder.string(), all.size(), missing.size(),

@@ -70,14 +70,11 @@ int planned_threads(const std::filesystem::path& folder, std::optional<int> want
   return fixed ? *fixed : wanted.value_or(otherwise);
 }
 
-int fixed_threads(const std::filesystem::path& folder, std::optional<int> wanted, int otherwise) {
-  const int threads = planned_threads(folder, wanted, otherwise);
-  if (!std::filesystem::exists(folder / kFolderFile)) {
-    base::Json content = base::Json::object();
-    content["threads"] = threads;
-    base::write_file(folder / kFolderFile, base::json_pretty(content) + "\n");
-  }
-  return threads;
+void fix_threads(const std::filesystem::path& folder, int threads) {
+  if (std::filesystem::exists(folder / kFolderFile)) return;
+  base::Json content = base::Json::object();
+  content["threads"] = threads;
+  base::write_file(folder / kFolderFile, base::json_pretty(content) + "\n");
 }
 
 }  // namespace initlab::sweep

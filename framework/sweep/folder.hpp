@@ -19,11 +19,11 @@ std::filesystem::path weights_folder(const std::filesystem::path& run_file, cons
 // True where the file holds a finished run with this identity.
 bool is_finished(const std::filesystem::path& run_file, const std::string& run_id);
 
-// Threads a run of this folder: fixed once, by the first `run`, since another count gives other bits. `wanted` is
-// --threads. Writes folder.json where there is none. Throws Error where the folder was fixed to another count.
-int fixed_threads(const std::filesystem::path& folder, std::optional<int> wanted, int otherwise);
-
-// The same without writing: what fixed_threads would return.
+// Threads a run of this folder: fixed once, by the first `run`, since another count may give other bits. `wanted` is
+// --threads, `otherwise` what a new folder gets without it. Throws Error where the folder was fixed to another count.
 int planned_threads(const std::filesystem::path& folder, std::optional<int> wanted, int otherwise);
+
+// Writes folder.json where there is none.
+void fix_threads(const std::filesystem::path& folder, int threads);
 
 }  // namespace initlab::sweep

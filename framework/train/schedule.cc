@@ -7,12 +7,12 @@
 namespace initlab::train {
 namespace {
 
-// After warmup: `progress` from 0 to 1.
-double after_warmup(const config::ScheduleConfig& schedule, double progress) {
-  progress = std::clamp(progress, 0.0, 1.0);
+// After warmup; `left` falls from 1 to 0.
+double after_warmup(const config::ScheduleConfig& schedule, double left) {
+  left = std::clamp(left, 0.0, 1.0);
   if (schedule.name == "constant") return 1;
-  if (schedule.name == "cosine") return 0.5 * (1 + std::cos(std::numbers::pi * progress));
-  return 1 - progress;
+  if (schedule.name == "cosine") return 0.5 * (1 + std::cos(std::numbers::pi * (1 - left)));
+  return left;
 }
 
 }  // namespace
@@ -21,12 +21,12 @@ double rate_factor(const config::ScheduleConfig& schedule, std::int64_t step, st
   const auto warm = static_cast<std::int64_t>(schedule.warmup * static_cast<double>(total));
   if (step < warm) return static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, warm));
   const auto rest = static_cast<double>(std::max<std::int64_t>(1, total - warm));
-  return after_warmup(schedule, static_cast<double>(step - warm) / rest);
+  return after_warmup(schedule, static_cast<double>(total - step) / rest);
 }
 
 double rate_factor(const config::ScheduleConfig& schedule, double progress) {
   if (progress < schedule.warmup) return progress / schedule.warmup;
-  return after_warmup(schedule, (progress - schedule.warmup) / (1 - schedule.warmup));
+  return after_warmup(schedule, (1 - progress) / (1 - schedule.warmup));
 }
 
 }  // namespace initlab::train

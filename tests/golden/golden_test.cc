@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "golden/golden_case.hpp"
+#include "train/optimizer.hpp"
+#include "train/schedule.hpp"
 
 namespace initlab::golden {
 namespace {
@@ -78,44 +80,6 @@ TEST_P(Golden, EveryGradientTensorIsHuggingFaces) {
   }
 }
 
-// PyTorch's AdamW with clipping and a linear schedule, written out.
-struct Training {
-  explicit Training(const base::Json& json)
-      : steps(json["steps"]),
-        warmup(json["warmup_steps"]),
-        peak(json["learning_rate"]),
-        decay(json["weight_decay"]),
-        clip(json["clip"]) {}
-
-  // The rate of step t = 0, 1, ...: rises from 0, then falls to 0.
-  double rate(int t) const {
-    return peak * (t < warmup ? static_cast<double>(t) / warmup : static_cast<double>(steps - t) / (steps - warmup));
-  }
-
-  void update(model::Bert& bert, int t) {
-    m.resize(bert.values().size());
-    v.resize(bert.values().size());
-    const double factor = std::min(1.0, clip / (norm(bert.gradients()) + 1e-6));
-    const double lr = rate(t), bias1 = 1 - std::pow(0.9, t + 1), bias2 = 1 - std::pow(0.999, t + 1);
-    for (const params::Parameter& p : bert.parameters().all()) {
-      for (auto i = static_cast<std::size_t>(p.offset); i < static_cast<std::size_t>(p.offset + p.size); ++i) {
-        const double g = factor * static_cast<double>(bert.gradients()[i]);
-        double w = static_cast<double>(bert.values()[i]);
-        if (p.decays()) w -= lr * decay * w;
-        m[i] = 0.9 * m[i] + 0.1 * g;
-        v[i] = 0.999 * v[i] + 0.001 * g * g;
-        w -= lr * (m[i] / bias1) / (std::sqrt(v[i] / bias2) + 1e-8);
-        bert.values()[i] = static_cast<float>(w);
-        bert.gradients()[i] = 0;
-      }
-    }
-  }
-
-  int steps, warmup;
-  double peak, decay, clip;
-  std::vector<double> m, v;
-};
-
 class GoldenTraining : public testing::TestWithParam<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenTraining, testing::Values("tiny_classifier", "tiny_regressor", "tiny_mlm"),
@@ -124,18 +88,27 @@ INSTANTIATE_TEST_SUITE_P(Cases, GoldenTraining, testing::Values("tiny_classifier
 TEST_P(GoldenTraining, FiftyAdamWStepsFollowPyTorch) {
   const Case golden(GetParam());
   const auto bert = golden.bert();
-  Training training(golden.json["training"]);
-  const auto losses = golden.json["training"]["losses"].get<std::vector<double>>();
-  const auto norms = golden.json["training"]["gradient_norms"].get<std::vector<double>>();
-  ASSERT_EQ(static_cast<int>(losses.size()), training.steps);
-  for (int t = 0; t < training.steps; ++t) {
+  const base::Json& training = golden.json["training"];
+  const auto losses = training["losses"].get<std::vector<double>>();
+  const auto norms = training["gradient_norms"].get<std::vector<double>>();
+  config::OptimizerConfig config;
+  config.learning_rate = training["learning_rate"];
+  config.weight_decay = training["weight_decay"];
+  const auto steps = training["steps"].get<std::int64_t>();
+  config::ScheduleConfig schedule;
+  schedule.warmup = training["warmup_steps"].get<double>() / static_cast<double>(steps);
+  train::Adam optimizer(config, bert->parameters());
+  ASSERT_EQ(static_cast<std::int64_t>(losses.size()), steps);
+  for (std::int64_t t = 0; t < steps; ++t) {
     const batch::Batch batch = golden.batch(static_cast<std::size_t>(t) % golden.batches());
     const double loss = bert->forward(batch, {}) / golden.count(batch);
     bert->backward(static_cast<float>(1 / golden.count(batch)));
     const auto step = static_cast<std::size_t>(t);
+    const double gradient = train::global_norm(bert->gradients());
     EXPECT_NEAR(loss, losses[step], 1e-4 * losses[step]) << "step " << t;
-    EXPECT_NEAR(norm(bert->gradients()), norms[step], 1e-3 * norms[step]) << "step " << t;
-    training.update(*bert, t);
+    EXPECT_NEAR(gradient, norms[step], 1e-3 * norms[step]) << "step " << t;
+    optimizer.step(bert->values(), bert->gradients(), config.learning_rate * train::rate_factor(schedule, t, steps),
+                   train::clip_factor(gradient, training["clip"]));
   }
   EXPECT_LT(losses.back(), 0.8 * losses.front()) << "nothing was learned: the comparison says little";
 }

@@ -312,7 +312,7 @@ TEST_F(Verbs, H5pyReadsARunInThreeLines) {
   const std::string script =
       "import h5py, sys\n"
       "run = h5py.File(sys.argv[1])\n"
-      "print(run.attrs['arm'], len(run['train/loss']), run['eval/accuracy'].shape[0], run['eval/predictions'].shape)\n";
+      "print(run.attrs['arm'].decode(), len(run['train/loss']), run['eval/accuracy'].shape[0], run['eval/predictions'].shape)\n";
   const Said said = command({"/usr/bin/python3", "-c", script, run_files(folder_ / "results")[0].string()});
   if (said.err.find("No module named 'h5py'") != std::string::npos || said.code == 127)
     GTEST_SKIP() << "skipped: no h5py";

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "checkpoint/names.hpp"
+
 namespace initlab::params {
 namespace {
 
@@ -47,6 +51,23 @@ TEST(Table, DecayFallsOnMatricesAndEmbeddingsOnly) {
     const bool exempt = p.name.ends_with("bias") || p.name.find("LayerNorm") != std::string::npos;
     EXPECT_EQ(p.decays(), !exempt) << p.name;
     EXPECT_EQ(p.head, p.name.starts_with("classifier")) << p.name;
+  }
+}
+
+// checkpoint/ stands beside params/ and so keeps a list of its own: the two must be equal.
+TEST(Table, IsWhatCheckpointsHold) {
+  const config::ModelConfig model = shape("tiny", 100);
+  std::map<std::string, std::vector<std::int64_t>> known;
+  for (const checkpoint::KnownTensor& tensor : checkpoint::known_tensors(model)) known[tensor.name] = tensor.shape;
+  for (const auto head : {config::HeadKind::classifier, config::HeadKind::regressor, config::HeadKind::mlm}) {
+    const ParameterTable table = bert_parameters(model, head, 3);
+    for (const Parameter& p : table.all()) {
+      ASSERT_EQ(known.count(p.name), 1u) << p.name;
+      const std::vector<std::int64_t>& expected = known[p.name];
+      ASSERT_EQ(expected.size(), p.shape.size()) << p.name;
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        EXPECT_TRUE(expected[i] == checkpoint::kAnySize || expected[i] == p.shape[i]) << p.name;
+    }
   }
 }
 
