@@ -186,12 +186,16 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
   schema::root_attributes(run.header, [&](const char* name, auto& value) { read_attribute(file, name, value); });
   schema::header_fields(run.header, [&](const char* name, auto& value) { read_field(file, name, value); });
   bool first = true;
-  schema::plugin_columns([&](const char* name, auto member) {
-    read_column(file, name, run.header.plugins, std::exchange(first, false), member);
-  });
-  first = true;
-  schema::init_columns(
-      [&](const char* name, auto member) { read_column(file, name, run.init, std::exchange(first, false), member); });
+  const auto read_into = [&](auto& rows) {
+    first = true;
+    return [&](const char* name, auto member) {
+      if (schema::may_be_absent(name) && !file.has(name)) return;
+      read_column(file, name, rows, std::exchange(first, false), member);
+    };
+  };
+  schema::plugin_columns(read_into(run.header.plugins));
+  schema::unused_columns(read_into(run.header.checkpoint_unused));
+  schema::init_columns(read_into(run.init));
   read_shapes(file, run.header);
   const bool finished = run.state != record::State::running;
   const Whole whole = read_whole(file);

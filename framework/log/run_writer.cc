@@ -137,6 +137,8 @@ void RunWriter::Impl::create(const RunHeader& header, const std::vector<InitReco
   whole = h5::write_numbers<std::int64_t>(file, "/whole", {2}, std::array<std::int64_t, 2>{});
   schema::header_fields(header, [&](const char* name, const auto& value) { write_field(file, name, value); });
   schema::plugin_columns([&](const char* name, auto member) { write_column(file, name, header.plugins, member); });
+  schema::unused_columns(
+      [&](const char* name, auto member) { write_column(file, name, header.checkpoint_unused, member); });
   schema::init_columns([&](const char* name, auto member) { write_column(file, name, init, member); });
   create_train(header);
   create_eval(header);

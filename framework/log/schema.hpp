@@ -2,12 +2,14 @@
 // A list visits (name in the file, member), so a field is named once and cannot be written and then forgotten.
 #pragma once
 
+#include <string_view>
+
 #include "record/record.hpp"
 
 namespace initlab::log::schema {
 
-inline constexpr const char* kGroups[] = {"/comparison",         "/eval", "/init", "/provenance",
-                                          "/provenance/plugins", "/train"};
+inline constexpr const char* kGroups[] = {"/comparison",        "/eval", "/init", "/provenance", "/provenance/plugins",
+                                          "/provenance/unused", "/train"};
 
 inline constexpr std::size_t kStateBytes = 16;  // the longest is "interrupted"
 inline constexpr std::size_t kReasonBytes = 512;
@@ -58,6 +60,14 @@ void plugin_columns(Visit&& visit) {
   visit("/provenance/plugins/sha256", &PluginRecord::sha256);
 }
 
+// Columns of /provenance/unused: one row a tensor of the checkpoint that nothing read.
+template <class Visit>
+void unused_columns(Visit&& visit) {
+  using record::UnusedTensor;
+  visit("/provenance/unused/key", &UnusedTensor::key);
+  visit("/provenance/unused/tensor", &UnusedTensor::tensor);
+}
+
 // Columns of /init: one row a tensor.
 template <class Visit>
 void init_columns(Visit&& visit) {
@@ -75,6 +85,23 @@ void init_columns(Visit&& visit) {
   visit("/init/min", &InitRecord::min);
   visit("/init/max", &InitRecord::max);
   visit("/init/sha256", &InitRecord::sha256);
+  visit("/init/place", &InitRecord::place);
+  visit("/init/stream", &InitRecord::stream);
+  visit("/init/requested_mean", &InitRecord::requested_mean);
+  visit("/init/requested_std", &InitRecord::requested_stddev);
+  visit("/init/zeros", &InitRecord::zeros);
+  visit("/init/effective_rank", &InitRecord::effective_rank);
+  visit("/init/source_sha256", &InitRecord::source_sha256);
+  visit("/init/sha256_first_step", &InitRecord::sha256_first_step);
+}
+
+// Columns that older files lack: read as unknown there.
+inline bool may_be_absent(std::string_view name) {
+  for (const std::string_view late : {"/init/place", "/init/stream", "/init/requested_mean", "/init/requested_std",
+                                      "/init/zeros", "/init/effective_rank", "/init/source_sha256",
+                                      "/init/sha256_first_step", "/provenance/unused/key", "/provenance/unused/tensor"})
+    if (name == late) return true;
+  return false;
 }
 
 // Columns of /train: one row a step; /train/examples stands beside them.

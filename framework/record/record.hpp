@@ -15,16 +15,31 @@ const char* to_text(State state);
 
 // One tensor, right after initialization.
 struct InitRecord {
-  std::string name;           // Hugging Face name
-  std::string role;           // matrix, embedding, bias, norm_scale, norm_shift
+  std::string name;  // Hugging Face name
+  std::string role;  // matrix, embedding, bias, norm_scale, norm_shift
   std::vector<std::int64_t> shape;
-  std::string rule;           // the spec's rule as one line, with its place; "default" where no rule covered the tensor
-  std::string strategy;       // id with revision
-  std::string options;        // JSON of the options as understood, defaults included
-  std::string source_file;    // checkpoint file, or empty
-  std::string source_key;     // tensor name in that file, or empty
+  std::string rule;         // the spec's rule as one line, with its place; "default" where no rule covered the tensor
+  std::string strategy;     // id with revision
+  std::string options;      // JSON of the options as understood, defaults included
+  std::string source_file;  // checkpoint file, or empty
+  std::string source_key;   // tensor name in that file, or empty
   double mean = 0, stddev = 0, min = 0, max = 0;
-  std::string sha256;         // of the initial bits (little-endian f32)
+  std::string sha256;  // of the initial bits (little-endian f32)
+  // The audit. What is not known is NaN or empty.
+  std::string place = {};   // of the rule in the spec; empty where no rule covered the tensor
+  std::string stream = {};  // names of the random streams that the strategy drew from; empty where it drew nothing
+  double requested_mean = std::numeric_limits<double>::quiet_NaN();  // what the strategy declares for this tensor
+  double requested_stddev = std::numeric_limits<double>::quiet_NaN();
+  double zeros = std::numeric_limits<double>::quiet_NaN();           // share of elements that are 0
+  double effective_rank = std::numeric_limits<double>::quiet_NaN();  // of matrices; init/measure.hpp
+  std::string source_sha256 = {};      // of the source tensors' values as f32, in the order of source_key
+  std::string sha256_first_step = {};  // of the bits that the first step, or the first evaluation, saw
+};
+
+// A tensor of the checkpoint that no strategy read in this run.
+struct UnusedTensor {
+  std::string key;     // its name in the file
+  std::string tensor;  // the model's tensor of that name; empty where the model has no place for it
 };
 
 // A library that strategies came from.
@@ -34,29 +49,30 @@ struct PluginRecord {
 
 // The birth certificate.
 struct RunHeader {
-  std::string run_id;         // 64 hex digits
+  std::string run_id;  // 64 hex digits
   std::string experiment, arm;
   std::int64_t replicate = 0;
-  std::string settings;       // JSON object: grid path -> value
-  std::string command;        // repeats this run
-  std::string spec;           // the composed spec, YAML
-  std::string plan;           // JSON of the resolved plan: what the identity hashes
-  std::string checkpoint;     // folder, or empty
+  std::string settings;    // JSON object: grid path -> value
+  std::string command;     // repeats this run
+  std::string spec;        // the composed spec, YAML
+  std::string plan;        // JSON of the resolved plan: what the identity hashes
+  std::string checkpoint;  // folder, or empty
   std::string checkpoint_sha256;
-  std::string checkpoint_run; // run id of the experiment that made the checkpoint, or empty
+  std::string checkpoint_run;  // run id of the experiment that made the checkpoint, or empty
+  std::vector<UnusedTensor> checkpoint_unused;
   std::string data_sha256;
-  std::string build;          // version, compiler, build type
-  std::string cpu;            // model name and the features that decide kernels
+  std::string build;  // version, compiler, build type
+  std::string cpu;    // model name and the features that decide kernels
   std::int64_t threads = 1;
-  std::string libraries;      // JSON: library -> version
-  std::string started;        // ISO 8601, UTC
+  std::string libraries;  // JSON: library -> version
+  std::string started;    // ISO 8601, UTC
   std::vector<PluginRecord> plugins;
   // How to read the numbers.
-  std::string metric;                  // the comparison's metric
-  std::string better;                  // higher | lower
+  std::string metric;  // the comparison's metric
+  std::string better;  // higher | lower
   double threshold = std::numeric_limits<double>::quiet_NaN();
-  std::string at;                      // last | best | step:N
-  std::string baseline;                // the comparison's baseline arm
+  std::string at;        // last | best | step:N
+  std::string baseline;  // the comparison's baseline arm
   std::string task;
   std::vector<std::string> metric_names;  // columns of EvalRecord::metrics
   std::vector<double> constant_class;     // the same metrics for the training-majority label (or training mean)
@@ -66,20 +82,20 @@ struct RunHeader {
 };
 
 struct StepRecord {
-  std::int64_t step = 0;      // 1-based: the update that this step made
-  double loss = 0;            // mean over the step's examples (or predicted positions), before the update
+  std::int64_t step = 0;  // 1-based: the update that this step made
+  double loss = 0;        // mean over the step's examples (or predicted positions), before the update
   double learning_rate = 0;
-  double grad_norm = 0;       // global, before clipping
-  std::int64_t tokens = 0;    // valid tokens of this step
-  double seconds = 0;         // wall time of this step alone
+  double grad_norm = 0;                // global, before clipping
+  std::int64_t tokens = 0;             // valid tokens of this step
+  double seconds = 0;                  // wall time of this step alone
   std::vector<std::int64_t> examples;  // rows of the training split in batch order, `batch` long, -1 padded
 };
 
 struct EvalRecord {
-  std::int64_t step = 0;      // updates made so far
+  std::int64_t step = 0;  // updates made so far
   double loss = 0;
-  std::vector<double> metrics;  // by RunHeader::metric_names
-  bool degenerate = false;      // all predictions equal: correlation-like metrics are 0 by definition
+  std::vector<double> metrics;     // by RunHeader::metric_names
+  bool degenerate = false;         // all predictions equal: correlation-like metrics are 0 by definition
   std::vector<float> predictions;  // (examples, outputs): logits, or the regression's value
   double seconds = 0;
 };
@@ -107,10 +123,14 @@ struct Run {
 
 inline const char* to_text(State state) {
   switch (state) {
-    case State::running: return "running";
-    case State::finished: return "finished";
-    case State::failed: return "failed";
-    case State::interrupted: return "interrupted";
+    case State::running:
+      return "running";
+    case State::finished:
+      return "finished";
+    case State::failed:
+      return "failed";
+    case State::interrupted:
+      return "interrupted";
   }
   return "";
 }

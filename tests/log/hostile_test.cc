@@ -103,6 +103,24 @@ TEST(Hostile, MissingDataSetsAreNamed) {
   EXPECT_EQ(refusal(folder / "run.h5"), ": attribute arm: expected text, got nothing\n  hint: is this a run file?");
 }
 
+// Files from before the audit: what they do not have is unknown, not wrong.
+TEST(Hostile, OlderFilesWithoutTheAuditAreRead) {
+  const Folder folder;
+  spoil(folder / "run.h5", [](hid_t file) {
+    for (const char* name : {"place", "stream", "requested_mean", "requested_std", "zeros", "effective_rank",
+                             "source_sha256", "sha256_first_step"})
+      EXPECT_GE(H5Ldelete(file, (std::string("/init/") + name).c_str(), H5P_DEFAULT), 0) << name;
+    EXPECT_GE(H5Ldelete(file, "/provenance/unused", H5P_DEFAULT), 0);
+  });
+  const record::Run run = read_run(folder / "run.h5");
+  ASSERT_EQ(run.init.size(), 3U);
+  EXPECT_EQ(run.init[1].sha256, std::string(64, '2'));
+  EXPECT_EQ(run.init[1].place + run.init[1].stream + run.init[1].source_sha256 + run.init[1].sha256_first_step, "");
+  EXPECT_TRUE(std::isnan(run.init[1].requested_mean) && std::isnan(run.init[1].requested_stddev));
+  EXPECT_TRUE(std::isnan(run.init[1].zeros) && std::isnan(run.init[1].effective_rank));
+  EXPECT_TRUE(run.header.checkpoint_unused.empty());
+}
+
 TEST(Hostile, OtherTypesAndShapes) {
   const Folder folder;
   const auto with = [&](const char* name, hid_t type, const std::vector<hsize_t>& dims) {

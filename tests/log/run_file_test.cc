@@ -9,6 +9,8 @@ namespace {
 
 using record::State;
 
+bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
 void expect_equal(const record::RunHeader& a, const record::RunHeader& b) {
   EXPECT_EQ(a.run_id, b.run_id);
   EXPECT_EQ(a.experiment, b.experiment);
@@ -21,6 +23,11 @@ void expect_equal(const record::RunHeader& a, const record::RunHeader& b) {
   EXPECT_EQ(a.checkpoint, b.checkpoint);
   EXPECT_EQ(a.checkpoint_sha256, b.checkpoint_sha256);
   EXPECT_EQ(a.checkpoint_run, b.checkpoint_run);
+  ASSERT_EQ(a.checkpoint_unused.size(), b.checkpoint_unused.size());
+  for (std::size_t i = 0; i < a.checkpoint_unused.size(); ++i) {
+    EXPECT_EQ(a.checkpoint_unused[i].key, b.checkpoint_unused[i].key);
+    EXPECT_EQ(a.checkpoint_unused[i].tensor, b.checkpoint_unused[i].tensor);
+  }
   EXPECT_EQ(a.data_sha256, b.data_sha256);
   EXPECT_EQ(a.build, b.build);
   EXPECT_EQ(a.cpu, b.cpu);
@@ -67,6 +74,14 @@ void expect_equal(const std::vector<record::InitRecord>& a, const std::vector<re
     EXPECT_EQ(a[i].min, b[i].min);
     EXPECT_EQ(a[i].max, b[i].max);
     EXPECT_EQ(a[i].sha256, b[i].sha256);
+    EXPECT_EQ(a[i].place, b[i].place);
+    EXPECT_EQ(a[i].stream, b[i].stream);
+    EXPECT_TRUE(same_number(a[i].requested_mean, b[i].requested_mean));
+    EXPECT_TRUE(same_number(a[i].requested_stddev, b[i].requested_stddev));
+    EXPECT_TRUE(same_number(a[i].zeros, b[i].zeros));
+    EXPECT_TRUE(same_number(a[i].effective_rank, b[i].effective_rank));
+    EXPECT_EQ(a[i].source_sha256, b[i].source_sha256);
+    EXPECT_EQ(a[i].sha256_first_step, b[i].sha256_first_step);
   }
 }
 

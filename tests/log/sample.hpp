@@ -28,6 +28,7 @@ inline record::RunHeader sample_header() {
   h.checkpoint = "models/minilm";
   h.checkpoint_sha256 = std::string(64, 'b');
   h.checkpoint_run = std::string(64, 'c');
+  h.checkpoint_unused = {{"bert.pooler.dense.bias", "bert.pooler.dense.bias"}, {"cls.seq_relationship.bias", ""}};
   h.data_sha256 = std::string(64, 'd');
   h.build = "initlab 0.1.0, g++ 12.2, Release";
   h.cpu = "some CPU: avx2 fma";
@@ -88,7 +89,15 @@ inline std::vector<record::InitRecord> sample_init() {
            0.02,
            -0.04,
            0.040000000000000001,
-           std::string(64, '2')},
+           std::string(64, '2'),
+           "größe.yaml:3:5",
+           "init/bert.pooler.dense.bias",
+           0.125,
+           0.25,
+           0.5,
+           96.5,
+           std::string(64, '3'),
+           std::string(64, '4')},
           {"scalar", "bias", {}, "", "", "", "", "", -1, 2, -3, 4, ""}};
 }
 
