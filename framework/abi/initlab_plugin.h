@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define IL_ABI_MAJOR 1
-#define IL_ABI_MINOR 0
+#define IL_ABI_MINOR 1
 
 /* Roles of a parameter, as bits. */
 #define IL_ROLE_MATRIX 1u      /* weight of a dense layer, (out, in) */
@@ -42,7 +42,10 @@ typedef struct {
   int32_t layer;       /* 0-based encoder layer, -1 outside the stack */
   int32_t num_layers;
   int32_t heads;           /* attention heads of the model */
-  int64_t fan_in, fan_out; /* of a matrix: in, out; of an embedding (rows, width): rows, width; else 1 and the length */
+  int64_t fan_in, fan_out; /* of two dimensions: dims[1], dims[0], as torch.nn.init counts; else 1 and the length */
+  /* Since minor 1. */
+  int64_t hidden;        /* width of a hidden state of the model */
+  int64_t weight_fan_in; /* of a bias: fan_in of the matrix that it is added to; 0 where there is none, and elsewhere */
 } il_param;
 
 /* A tensor of the checkpoint. The asker sets size, the host the rest. What it points to is owned by the host and valid

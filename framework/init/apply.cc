@@ -50,6 +50,8 @@ il_param describe_parameter(const params::Parameter& p, const config::ModelConfi
   param.heads = static_cast<std::int32_t>(model.heads);
   param.fan_in = p.fan_in;
   param.fan_out = p.fan_out;
+  param.hidden = model.hidden;
+  param.weight_fan_in = p.weight_fan_in;
   return param;
 }
 

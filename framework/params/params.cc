@@ -26,14 +26,11 @@ void ParameterTable::add(std::string name, Role role, std::vector<std::int64_t> 
   p.offset = size_;
   p.size = 1;
   for (const std::int64_t n : p.shape) p.size *= n;
-  if (role == Role::matrix) {
-    p.fan_out = p.shape[0];
-    p.fan_in = p.shape[1];
-  } else if (role == Role::embedding) {  // a one-hot row times the table
-    p.fan_in = p.shape[0];
-    p.fan_out = p.shape[1];
-  } else {
-    p.fan_out = p.shape[0];
+  p.fan_out = p.shape[0];
+  if (p.shape.size() > 1) p.fan_in = p.shape[1];
+  if (role == Role::bias && p.name.ends_with(".bias")) {
+    const Parameter* weight = find(p.name.substr(0, p.name.size() - 4) + "weight");
+    if (weight != nullptr) p.weight_fan_in = weight->fan_in;
   }
   size_ += p.size;
   all_.push_back(std::move(p));

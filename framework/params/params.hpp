@@ -21,7 +21,8 @@ struct Parameter {
   std::string name;
   Role role = Role::matrix;
   std::vector<std::int64_t> shape;  // matrices (out, in); embeddings (rows, width); vectors (n)
-  std::int64_t fan_in = 1, fan_out = 1;
+  std::int64_t fan_in = 1, fan_out = 1;  // of two dimensions: shape[1], shape[0], as torch.nn.init counts
+  std::int64_t weight_fan_in = 0;   // of a bias: fan_in of the matrix that it is added to; 0 where there is none
   std::int64_t layer = -1;          // 0-based, -1 outside the stack
   bool head = false;                // the task head (classifier.*, cls.*), not the encoder (bert.*)
   std::int64_t offset = 0;          // in floats, into the flat block

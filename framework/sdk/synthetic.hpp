@@ -31,8 +31,10 @@ class SyntheticParameter {
     p.layer = layer_;
     p.num_layers = 2;
     p.heads = 4;
-    p.fan_in = role_ == IL_ROLE_MATRIX ? dims_[1] : role_ == IL_ROLE_EMBEDDING ? dims_[0] : 1;
-    p.fan_out = role_ == IL_ROLE_EMBEDDING ? dims_[1] : dims_[0];
+    p.fan_in = dims_.size() > 1 ? dims_[1] : 1;
+    p.fan_out = dims_[0];
+    p.hidden = 32;
+    p.weight_fan_in = role_ == IL_ROLE_BIAS ? 32 : 0;
     return p;
   }
   const std::string& name() const { return name_; }

@@ -9,9 +9,10 @@
 
 TEST(Abi, LayoutOfVersionOneDoesNotMove) {
   ASSERT_EQ(IL_ABI_MAJOR, 1);
-  EXPECT_EQ(sizeof(il_param), 56u);
+  EXPECT_EQ(sizeof(il_param), 72u);
   EXPECT_EQ(offsetof(il_param, name), 16u);
   EXPECT_EQ(offsetof(il_param, fan_out), 48u);
+  EXPECT_EQ(offsetof(il_param, hidden), 56u);  // since minor 1
   EXPECT_EQ(sizeof(il_view), 24u);
   EXPECT_EQ(sizeof(il_host), 40u);
   EXPECT_EQ(sizeof(il_error), 512u);

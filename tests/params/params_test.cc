@@ -54,6 +54,26 @@ TEST(Table, DecayFallsOnMatricesAndEmbeddingsOnly) {
   }
 }
 
+// torch.nn.init._calculate_fan_in_and_fan_out: dims[1] and dims[0]; a bias knows its weight's, as torch.nn.Linear does.
+TEST(Table, FansAreTorchs) {
+  const ParameterTable table = bert_parameters(shape("tiny", 100), config::HeadKind::classifier, 3);
+  const auto fans = [&](const std::string& name) {
+    const Parameter& p = table.at(name);
+    return std::vector<std::int64_t>{p.fan_in, p.fan_out, p.weight_fan_in};
+  };
+  using Fans = std::vector<std::int64_t>;
+  const std::string layer = "bert.encoder.layer.0.";
+  EXPECT_EQ(fans("bert.embeddings.word_embeddings.weight"), (Fans{128, 100, 0}));
+  EXPECT_EQ(fans(layer + "intermediate.dense.weight"), (Fans{128, 512, 0}));
+  EXPECT_EQ(fans(layer + "output.dense.weight"), (Fans{512, 128, 0}));
+  EXPECT_EQ(fans(layer + "output.dense.bias"), (Fans{1, 128, 512}));
+  EXPECT_EQ(fans(layer + "attention.self.value.bias"), (Fans{1, 128, 128}));
+  EXPECT_EQ(fans(layer + "output.LayerNorm.bias"), (Fans{1, 128, 0}));
+  EXPECT_EQ(fans("classifier.bias"), (Fans{1, 3, 128}));
+  const ParameterTable mlm = bert_parameters(shape("tiny", 100), config::HeadKind::mlm, 0);
+  EXPECT_EQ(mlm.at("cls.predictions.bias").weight_fan_in, 0) << "its decoder is tied to an embedding";
+}
+
 // checkpoint/ stands beside params/ and so keeps a list of its own: the two must be equal.
 TEST(Table, IsWhatCheckpointsHold) {
   const config::ModelConfig model = shape("tiny", 100);
