@@ -92,6 +92,7 @@ Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, 
   const Budget budget(training, batches.steps_per_epoch());
   std::int64_t step = 0;
   std::int64_t evaluated = -1;
+  if (hooks.before_first_step) hooks.before_first_step(bert.values());
   while (!budget.over(step)) {
     if (hooks.stop != nullptr && hooks.stop->load()) return {record::State::interrupted, "stopped by the user"};
     const Clock::time_point start = Clock::now();

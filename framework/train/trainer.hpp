@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "config/config.hpp"
@@ -25,6 +26,8 @@ struct Progress {
 struct Hooks {
   const std::atomic<bool>* stop = nullptr;        // set from outside (Ctrl-C): end after the current step
   std::function<void(const Progress&)> progress;  // called after each step; may be empty
+  // Called once, with the values that the first step (without steps: the first evaluation) sees; may be empty.
+  std::function<void(std::span<const float>)> before_first_step;
 };
 
 struct Outcome {

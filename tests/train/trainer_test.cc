@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -100,6 +101,24 @@ TEST(Trainer, RepeatsBitForBit) {
   ASSERT_EQ(a.sink.steps.size(), 30u);
   for (std::size_t i = 0; i < a.sink.steps.size(); ++i) EXPECT_EQ(a.sink.steps[i].loss, b.sink.steps[i].loss) << i;
   for (std::size_t i = 0; i < a.bert.values().size(); ++i) ASSERT_EQ(a.bert.values()[i], b.bert.values()[i]) << i;
+}
+
+TEST(Trainer, HandsOutTheValuesOnceBeforeTheFirstStep) {
+  for (const std::int64_t steps : {0, 3}) {
+    Fixture f;
+    f.training.steps = steps;
+    const std::vector<float> initial(f.bert.values().begin(), f.bert.values().end());
+    int calls = 0;
+    Hooks hooks;
+    hooks.before_first_step = [&](std::span<const float> values) {
+      ++calls;
+      EXPECT_TRUE(std::ranges::equal(values, initial));
+      EXPECT_TRUE(f.sink.steps.empty() && f.sink.evals.empty());
+    };
+    run(f.training, f.seeds, f.batches, f.bert, f.sink, hooks);
+    EXPECT_EQ(calls, 1) << steps;
+    EXPECT_EQ(std::ranges::equal(f.bert.values(), initial), steps == 0);
+  }
 }
 
 TEST(Trainer, MicroBatchesGiveTheSameGradient) {
