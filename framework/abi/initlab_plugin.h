@@ -67,6 +67,9 @@ typedef struct {
   /* The spec's checkpoint, by this model's names. Returns zero and sets the view; non-zero, and leaves the view alone,
    * where there is no checkpoint or it has no such tensor. */
   int (*source)(const void* context, const char* tensor, il_view* view);
+  /* Since minor 1. The model's parameter number i, counted from 0. The asker sets the size, the host the rest. Returns
+   * zero; non-zero past the last one. */
+  int (*parameter)(const void* context, uint64_t i, il_param* param);
 } il_host;
 
 /* Filled by the plugin when a call fails (returns non-zero): a zero-terminated sentence without the plugin's or
@@ -125,6 +128,26 @@ typedef struct {
 typedef struct {
   uint32_t size;
 } il_needs_source;
+
+/* What a checkpoint has, without its values: il_host.source, but data is null. */
+typedef struct {
+  uint32_t size;
+  const void* context;
+  int (*source)(const void* context, const char* tensor, il_view* view);
+} il_sources;
+
+/* Optional power: the strategy says before a run starts whether it can fill a parameter. Beside IL_EXT_NEEDS_SOURCE it
+ * takes the place of the host's own look at name and shape, so that a strategy may read tensors of other names and
+ * shapes than the parameter's. Since minor 1; an older host asks nothing and looks at name and shape itself. */
+#define IL_EXT_CHECK "initlab.check/1"
+#define IL_CHECK_OK 0      /* it can */
+#define IL_CHECK_MISSING 1 /* the checkpoint lacks the tensor that the error names: `missing` of the rule decides */
+#define IL_CHECK_REFUSED 2 /* it cannot, for the reason in the error: a sentence as fill's */
+typedef struct {
+  uint32_t size;
+  /* Thread: any. sources is null where there is no checkpoint. */
+  int (*check)(const void* self, const il_param* param, const il_sources* sources, il_error* error);
+} il_check;
 
 /* The library: static data. */
 typedef struct {

@@ -38,23 +38,6 @@ class GuardedBuffer {
   std::vector<float> buffer_;
 };
 
-il_param describe_parameter(const params::Parameter& p, const config::ModelConfig& model) {
-  il_param param{};
-  param.size = sizeof param;
-  param.rank = static_cast<std::uint32_t>(p.shape.size());
-  param.dims = p.shape.data();
-  param.name = p.name.c_str();
-  param.role = role_bit(p.role);
-  param.layer = static_cast<std::int32_t>(p.layer);
-  param.num_layers = static_cast<std::int32_t>(model.layers);
-  param.heads = static_cast<std::int32_t>(model.heads);
-  param.fan_in = p.fan_in;
-  param.fan_out = p.fan_out;
-  param.hidden = model.hidden;
-  param.weight_fan_in = p.weight_fan_in;
-  return param;
-}
-
 // Population moments in double; values are finite and not empty.
 void measure(std::span<const float> values, record::InitRecord& record) {
   double sum = 0;
@@ -114,7 +97,7 @@ std::vector<record::InitRecord> apply(const Catalog& catalog, const std::vector<
       strategy = std::make_unique<Strategy>(catalog, *a.entry, own ? a.rule->options : OptionTexts{}, place_of(a));
 
     const il_param param = describe_parameter(p, model);
-    const Host host(plan.seeds, table, checkpoint, p);
+    const Host host(plan.seeds, table, model, checkpoint, p);
     const std::string refusal = strategy->fill(param, host.lend(), buffer.prepare(static_cast<std::size_t>(p.size)));
     host.rethrow();
     check_fill(buffer, refusal, place_of(a), describe(catalog, *a.entry) + ": tensor " + p.name);

@@ -1,5 +1,7 @@
 // Which rule decides which tensor. All that can fail because of input fails here, before a run starts.
 #include <algorithm>
+#include <list>
+#include <memory>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -12,9 +14,7 @@ namespace {
 
 constexpr const char* kDefault = "bert_default";
 
-bool needs_source(const CatalogEntry& entry) {
-  return entry.strategy->extension != nullptr && entry.strategy->extension(IL_EXT_NEEDS_SOURCE) != nullptr;
-}
+bool needs_source(const CatalogEntry& entry) { return extends(entry, IL_EXT_NEEDS_SOURCE); }
 
 std::string shape_text(std::span<const std::int64_t> shape) {
   std::vector<std::string> dims;
@@ -26,7 +26,8 @@ std::string shape_text(std::span<const std::int64_t> shape) {
 struct Rule {
   const config::InitRule* rule;
   const CatalogEntry* entry;
-  const CatalogEntry* missing;  // null where the rule has no `missing`
+  const CatalogEntry* missing;               // null where the rule has no `missing`
+  std::shared_ptr<const Strategy> strategy;  // entry's, with the rule's options
   std::uint32_t roles;
   std::int64_t covered = 0;  // tensors that it covers
   std::int64_t decided = 0;  // of these, not decided by an earlier rule
@@ -34,11 +35,34 @@ struct Rule {
   std::string subject() const { return "rule " + base::quote(rule->text); }
 };
 
+// What a strategy gets to see of the checkpoint while it checks: names and shapes.
+class LentShapes {
+ public:
+  explicit LentShapes(const SourceShapes& source) : source_(source) {}
+  il_sources lend() const { return {sizeof(il_sources), this, &shape}; }
+
+ private:
+  static int shape(const void* self, const char* tensor, il_view* view) {
+    const auto& lent = *static_cast<const LentShapes*>(self);
+    if (view->size < sizeof(il_view)) return 1;
+    std::optional<std::vector<std::int64_t>> found = lent.source_.shape(tensor);
+    if (!found) return 1;
+    const std::vector<std::int64_t>& kept = lent.kept_.emplace_back(*std::move(found));
+    view->rank = static_cast<std::uint32_t>(kept.size());
+    view->dims = kept.data();
+    view->data = nullptr;
+    return 0;
+  }
+
+  const SourceShapes& source_;
+  mutable std::list<std::vector<std::int64_t>> kept_;  // what views point to
+};
+
 class Assigner {
  public:
   Assigner(const Catalog& catalog, const params::ParameterTable& table, const SourceShapes* source,
-           std::int64_t num_layers)
-      : catalog_(catalog), table_(table), source_(source), num_layers_(num_layers) {}
+           const config::ModelConfig& model)
+      : catalog_(catalog), table_(table), source_(source), model_(model) {}
 
   // Assigns the tensors of one side, encoder or head.
   void assign(const std::vector<config::InitRule>& rules, bool head, std::vector<Assignment>& assignments) const {
@@ -51,8 +75,9 @@ class Assigner {
 
  private:
   Rule resolve(const config::InitRule& rule) const {
-    Rule r{.rule = &rule, .entry = &catalog_.find(rule.use, rule.place), .missing = nullptr, .roles = 0};
-    Strategy(catalog_, *r.entry, rule.options, rule.place);  // reads the options, or throws
+    Rule r{
+        .rule = &rule, .entry = &catalog_.find(rule.use, rule.place), .missing = nullptr, .strategy = {}, .roles = 0};
+    r.strategy = std::make_shared<const Strategy>(catalog_, *r.entry, rule.options, rule.place);
     for (const std::string& role : rule.roles) r.roles |= named_role(role, rule.place);
     if (rule.roles.empty()) r.roles = r.entry->strategy->natural_roles;
     if (needs_source(*r.entry) && source_ == nullptr)
@@ -85,7 +110,7 @@ class Assigner {
   bool covers(const Rule& r, const params::Parameter& p) const {
     if ((r.roles & role_bit(p.role)) == 0) return false;
     if (r.rule->match && !base::glob_match(*r.rule->match, p.name)) return false;
-    return !r.rule->layers || r.rule->layers->covers(p.layer, num_layers_);
+    return !r.rule->layers || r.rule->layers->covers(p.layer, model_.layers);
   }
 
   Assignment decide(const params::Parameter& p, std::vector<Rule>& rules) const {
@@ -103,8 +128,25 @@ class Assigner {
     result.rule = decider->rule;
     result.use = decider->rule->use;
     result.entry = decider->entry;
-    if (needs_source(*decider->entry)) check_source(*decider, result);
+    if (decider->strategy->checks()) {
+      ask(*decider, result);
+    } else if (needs_source(*decider->entry)) {
+      check_source(*decider, result);
+    }
     return result;
+  }
+
+  // The strategy itself says whether it can fill this tensor.
+  void ask(const Rule& r, Assignment& result) const {
+    const params::Parameter& p = *result.parameter;
+    std::optional<LentShapes> shapes;
+    if (source_ != nullptr) shapes.emplace(*source_);
+    const il_sources lent = shapes ? shapes->lend() : il_sources{};
+    const Strategy::Answer answer = r.strategy->check(describe_parameter(p, model_), shapes ? &lent : nullptr);
+    if (answer.status == IL_CHECK_OK) return;
+    if (answer.status == IL_CHECK_MISSING) return use_missing(r, answer.text, result);
+    throw base::Error(
+        {r.rule->place, describe(catalog_, *r.entry) + ": tensor " + p.name + ": " + answer.text, "", "", ""});
   }
 
   Assignment use_default(Assignment result) const {
@@ -123,10 +165,17 @@ class Assigner {
                          shape_text(*shape) + " in " + source_->place,
                          "the checkpoint is of another shape or task; give this tensor another rule"});
     }
+    use_missing(r, p.name, result);
+  }
+
+  // The checkpoint lacks a tensor that the rule's strategy reads.
+  void use_missing(const Rule& r, const std::string& lacking, Assignment& result) const {
+    const params::Parameter& p = *result.parameter;
     if (r.missing == nullptr)
       throw base::Error({r.rule->place, r.subject() + ": tensor " + p.name,
-                         "a tensor of that name in " + source_->place, "none",
-                         "say what fills it: missing: bert_default"});
+                         (lacking == p.name ? "a tensor of that name in " : "a tensor " + lacking + " in ") +
+                             (source_ == nullptr ? "a checkpoint" : source_->place),
+                         "none", "say what fills it: missing: bert_default"});
     result.missing = true;
     // As everywhere, a strategy is not used beyond its natural roles unless asked: no LayerNorm from a normal by
     // accident.
@@ -157,11 +206,11 @@ class Assigner {
       if (!why.empty()) return why;
     }
     if (rule.layers && std::ranges::none_of(table_.all(), [&](const params::Parameter& p) {
-          return p.head == head && rule.layers->covers(p.layer, num_layers_);
+          return p.head == head && rule.layers->covers(p.layer, model_.layers);
         }))
       return head ? "no layer of the stack is in the head"
-                  : "layers " + base::quote(rule.layers->text) + " holds none of the " + std::to_string(num_layers_) +
-                        " encoder layers, 0 to " + std::to_string(num_layers_ - 1);
+                  : "layers " + base::quote(rule.layers->text) + " holds none of the " + std::to_string(model_.layers) +
+                        " encoder layers, 0 to " + std::to_string(model_.layers - 1);
     std::vector<std::string> roles;
     for (std::size_t i = 0; i < config::role_names().size(); ++i)
       if ((r.roles & (1u << i)) != 0) roles.push_back(config::role_names()[i]);
@@ -191,7 +240,7 @@ class Assigner {
   const Catalog& catalog_;
   const params::ParameterTable& table_;
   const SourceShapes* source_;
-  std::int64_t num_layers_;
+  const config::ModelConfig& model_;
 };
 
 }  // namespace
@@ -206,9 +255,9 @@ SourceShapes shapes_of(const checkpoint::Checkpoint& checkpoint) {
 }
 
 std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
-                               const SourceShapes* source, std::int64_t num_layers) {
+                               const SourceShapes* source, const config::ModelConfig& model) {
   std::vector<Assignment> assignments(table.all().size());
-  const Assigner assigner(catalog, table, source, num_layers);
+  const Assigner assigner(catalog, table, source, model);
   assigner.assign(plan.init, false, assignments);
   assigner.assign(plan.head, true, assignments);
   return assignments;

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "init/strategy.hpp"
+
 namespace initlab::init {
 namespace {
 
@@ -13,9 +15,10 @@ base::Stream stream_of(const config::Seeds& seeds, bool head, std::string_view t
 }  // namespace
 
 Host::Host(const config::Seeds& seeds, const std::vector<const params::Parameter*>& table,
-           const checkpoint::Checkpoint* checkpoint, const params::Parameter& filled)
+           const config::ModelConfig& model, const checkpoint::Checkpoint* checkpoint, const params::Parameter& filled)
     : seeds_(seeds),
       table_(table),
+      model_(model),
       checkpoint_(checkpoint),
       filled_(filled),
       own_(stream_of(seeds, filled.head, filled.name)) {}
@@ -70,6 +73,13 @@ int Host::source(const void* self, const char* tensor, il_view* view) {
     host.fault_ = std::current_exception();
     return 1;
   }
+}
+
+int Host::parameter(const void* self, std::uint64_t i, il_param* param) {
+  const Host& host = *static_cast<const Host*>(self);
+  if (i >= host.table_.size() || param->size < sizeof(il_param)) return 1;
+  *param = describe_parameter(*host.table_[i], host.model_);
+  return 0;
 }
 
 int Host::find_source(const char* tensor, il_view* view) const {

@@ -21,10 +21,10 @@ namespace initlab::init {
 class Host {
  public:
   // Borrows everything while it lives. checkpoint may be null.
-  Host(const config::Seeds& seeds, const std::vector<const params::Parameter*>& table,
+  Host(const config::Seeds& seeds, const std::vector<const params::Parameter*>& table, const config::ModelConfig& model,
        const checkpoint::Checkpoint* checkpoint, const params::Parameter& filled);
 
-  il_host lend() const { return {sizeof(il_host), this, &uniform, &normal, &source}; }
+  il_host lend() const { return {sizeof(il_host), this, &uniform, &normal, &source, &parameter}; }
 
   // Keys of the checkpoint's tensors that the strategy got, in the order of its first asking.
   const std::vector<std::string>& keys() const { return keys_; }
@@ -47,9 +47,11 @@ class Host {
   static void uniform(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n);
   static void normal(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n);
   static int source(const void* self, const char* tensor, il_view* view);
+  static int parameter(const void* self, std::uint64_t i, il_param* param);
 
   const config::Seeds& seeds_;
   const std::vector<const params::Parameter*>& table_;
+  const config::ModelConfig& model_;
   const checkpoint::Checkpoint* checkpoint_;
   const params::Parameter& filled_;
   base::Stream own_;  // of the tensor that is being filled: asked for most, made once

@@ -67,10 +67,10 @@ SourceShapes shapes_of(const checkpoint::Checkpoint& checkpoint);
 
 // First rule that covers a tensor decides; encoder tensors look at plan.init, head tensors at plan.head. Checks
 // everything that can fail because of input: unknown strategy or option, a rule that covers nothing, `pretrained`
-// without a checkpoint or on a tensor that it lacks, a shape that differs. Throws Error at the rule's place.
-// source: null where the plan names no checkpoint.
+// without a checkpoint or on a tensor that it lacks, a shape that differs or that the strategy refuses. Throws Error at
+// the rule's place. source: null where the plan names no checkpoint.
 std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
-                               const SourceShapes* source, std::int64_t num_layers);
+                               const SourceShapes* source, const config::ModelConfig& model);
 
 // Fills `values` (flat block laid out by the table) and reports every tensor. Throws Error (plugin, strategy, tensor,
 // rule's place) where a strategy fails, writes beyond its buffer, or writes a value that is not finite.

@@ -67,6 +67,23 @@ base::Json options_json(const il_strategy& strategy, const OptionTexts& options)
   return object;
 }
 
+il_param describe_parameter(const params::Parameter& p, const config::ModelConfig& model) {
+  il_param param{};
+  param.size = sizeof param;
+  param.rank = static_cast<std::uint32_t>(p.shape.size());
+  param.dims = p.shape.data();
+  param.name = p.name.c_str();
+  param.role = role_bit(p.role);
+  param.layer = static_cast<std::int32_t>(p.layer);
+  param.num_layers = static_cast<std::int32_t>(model.layers);
+  param.heads = static_cast<std::int32_t>(model.heads);
+  param.fan_in = p.fan_in;
+  param.fan_out = p.fan_out;
+  param.hidden = model.hidden;
+  param.weight_fan_in = p.weight_fan_in;
+  return param;
+}
+
 std::string describe(const Catalog& catalog, const CatalogEntry& entry) {
   return std::string("strategy ") + entry.strategy->id + " of " + catalog.libraries()[entry.library].file;
 }
@@ -89,6 +106,27 @@ std::string Strategy::fill(const il_param& param, const il_host& host, std::span
   error.size = sizeof error;
   return strategy_.fill(self_, &param, &host, values.data(), values.size(), &error) == 0 ? std::string()
                                                                                          : words_of(error);
+}
+
+namespace {
+
+const void* extension_of(const il_strategy& strategy, const char* id) {
+  return strategy.extension == nullptr ? nullptr : strategy.extension(id);
+}
+
+}  // namespace
+
+bool extends(const CatalogEntry& entry, const char* id) { return extension_of(*entry.strategy, id) != nullptr; }
+
+bool Strategy::checks() const { return extension_of(strategy_, IL_EXT_CHECK) != nullptr; }
+
+Strategy::Answer Strategy::check(const il_param& param, const il_sources* sources) const {
+  const auto* extension = static_cast<const il_check*>(extension_of(strategy_, IL_EXT_CHECK));
+  if (extension == nullptr) return {};
+  il_error error{};
+  error.size = sizeof error;
+  const int status = extension->check(self_, &param, sources, &error);
+  return {status, status == IL_CHECK_OK ? std::string() : words_of(error)};
 }
 
 }  // namespace initlab::init

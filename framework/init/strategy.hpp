@@ -29,6 +29,9 @@ static_assert(role_bit(params::Role::matrix) == IL_ROLE_MATRIX &&
 static_assert(role_bit(params::Role::bias) == IL_ROLE_BIAS && role_bit(params::Role::norm_scale) == IL_ROLE_NORM_SCALE);
 static_assert(role_bit(params::Role::norm_shift) == IL_ROLE_NORM_SHIFT);
 
+// One parameter as a strategy sees it. Points into p.
+il_param describe_parameter(const params::Parameter& p, const config::ModelConfig& model);
+
 // What a message calls a strategy: "strategy normal/1 of plugins/normal.so".
 std::string describe(const Catalog& catalog, const CatalogEntry& entry);
 
@@ -44,10 +47,21 @@ class Strategy {
   // Empty on success, else the strategy's own words.
   std::string fill(const il_param& param, const il_host& host, std::span<float> values) const;
 
+  // Whether the strategy says before a run if it can fill a parameter, and what it says.
+  bool checks() const;
+  struct Answer {
+    int status = IL_CHECK_OK;  // one of IL_CHECK_
+    std::string text;          // the tensor that the checkpoint lacks, or the reason of a refusal
+  };
+  Answer check(const il_param& param, const il_sources* sources) const;
+
  private:
   const il_strategy& strategy_;
   OptionTexts options_;
   void* self_ = nullptr;
 };
+
+// Whether a strategy has an optional power (IL_EXT_).
+bool extends(const CatalogEntry& entry, const char* id);
 
 }  // namespace initlab::init

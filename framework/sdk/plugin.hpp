@@ -9,6 +9,8 @@
 //     sdk::Moments moments(const il_param& param) const;         // optional: what fill promises
 //     static constexpr bool kNeedsSource = true;                 // optional: fill reads the checkpoint's tensor of
 //     that name
+//     void check(const il_param& param, const sdk::Sources& sources) const;  // optional: before a run, throw Refusal
+//     or Missing where fill could not; with kNeedsSource it replaces the host's look at name and shape
 //   };
 //   const il_plugin* initlab_plugin() { return sdk::plugin<Flat>("my_plugin", "1.0.0"); }
 //
@@ -64,6 +66,33 @@ inline std::uint64_t elements(std::span<const std::int64_t> shape) {
   return n;
 }
 
+// What check() throws where the checkpoint lacks the tensor of that name: the rule's `missing` may say what then.
+struct Missing : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// What the checkpoint has, without its values.
+class Sources {
+ public:
+  explicit Sources(const il_sources* sources) : sources_(sources) {}
+  // The shape of the checkpoint's tensor of that name, or nothing. Borrowed from the host until check returns.
+  std::optional<std::span<const std::int64_t>> shape(const char* tensor) const {
+    il_view view{};
+    view.size = sizeof view;
+    if (sources_ == nullptr || sources_->source(sources_->context, tensor, &view) != 0) return std::nullopt;
+    return std::span<const std::int64_t>(view.dims, view.rank);
+  }
+  // Throws Missing where there is no such tensor.
+  std::span<const std::int64_t> shape_or_missing(const char* tensor) const {
+    const auto found = shape(tensor);
+    if (!found) throw Missing(tensor);
+    return *found;
+  }
+
+ private:
+  const il_sources* sources_;
+};
+
 // What the host lends during fill. Draw i of a tensor's stream is a pure function of (seed, tensor, i).
 class Host {
  public:
@@ -90,6 +119,13 @@ class Host {
     if (!tensor) throw Refusal("there is no checkpoint, or it has no such tensor");
     if (!std::ranges::equal(tensor->shape, shape_of(param))) throw Refusal("the checkpoint's tensor has another shape");
     return *tensor;
+  }
+  // The model's parameters, one after another; nothing past the last, or where the program is older than the plugin.
+  std::optional<il_param> parameter(std::uint64_t i) const {
+    il_param param{};
+    param.size = sizeof param;
+    if (host_.size < sizeof(il_host) || host_.parameter(host_.context, i, &param) != 0) return std::nullopt;
+    return param;
   }
 
  private:
@@ -122,6 +158,11 @@ int guarded(il_error* error, Work&& work) noexcept {
 }
 
 template <class S>
+concept HasCheck = requires(const S& strategy, const il_param& param, const Sources& sources) {
+  strategy.check(param, sources);
+};
+
+template <class S>
 concept HasMoments = requires(const S& strategy, const il_param& param) {
   { strategy.moments(param) } -> std::same_as<Moments>;
 };
@@ -137,7 +178,7 @@ struct Glue {
   static int fill(const void* self, const il_param* param, const il_host* host, float* dst, std::uint64_t n,
                   il_error* error) {
     return guarded(error, [&] {
-      if (param->size < sizeof(il_param) || host->size < sizeof(il_host))
+      if (param->size < sizeof(il_param) || host->size < offsetof(il_host, parameter))
         throw Refusal("the program is older than this plugin; rebuild the plugin against it");
       if (elements(shape_of(*param)) != n) throw Refusal("the buffer's length differs from the parameter's shape");
       static_cast<const S*>(self)->fill(*param, Host(*host), {dst, n});
@@ -157,7 +198,24 @@ struct Glue {
     }
     return 1;
   }
+  static int check(const void* self, const il_param* param, const il_sources* sources, il_error* error) {
+    if constexpr (HasCheck<S>) {
+      try {
+        static_cast<const S*>(self)->check(*param, Sources(sources));
+        return IL_CHECK_OK;
+      } catch (const Missing& missing) {
+        set_error(error, missing.what());
+        return IL_CHECK_MISSING;
+      } catch (const std::exception& fault) {
+        set_error(error, fault.what());
+      } catch (...) {
+        set_error(error, "an exception of an unknown type");
+      }
+    }
+    return IL_CHECK_REFUSED;
+  }
   static const void* extension(const char* id) {
+    static constexpr il_check kCheck{sizeof(il_check), &check};
     static constexpr il_moments kMoments{sizeof(il_moments), &moments};
     static constexpr il_needs_source kNeeds{sizeof(il_needs_source)};
     const std::string_view wanted(id);
@@ -165,6 +223,8 @@ struct Glue {
       if (wanted == IL_EXT_MOMENTS) return &kMoments;
     if constexpr (requires { S::kNeedsSource; })
       if (S::kNeedsSource && wanted == IL_EXT_NEEDS_SOURCE) return &kNeeds;
+    if constexpr (HasCheck<S>)
+      if (wanted == IL_EXT_CHECK) return &kCheck;
     return nullptr;
   }
 };

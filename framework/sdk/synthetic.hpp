@@ -87,18 +87,38 @@ class SyntheticHost {
   SyntheticHost(std::uint64_t seed, Checkpoint checkpoint, const std::vector<SyntheticParameter>& parameters)
       : seed_(seed), parameters_(parameters) {
     if (checkpoint == Checkpoint::none) return;
-    for (const SyntheticParameter& p : parameters_) {
-      sources_.emplace_back(p.size());
-      for (std::size_t i = 0; i < sources_.back().size(); ++i)
-        sources_.back()[i] = static_cast<float>(uniform_at("checkpoint " + p.name(), i) - 0.5);
-    }
+    for (const SyntheticParameter& p : parameters_)
+      for (std::string& name : names_in_the_checkpoint(p)) {
+        Source& source = sources_.emplace_back(Source{std::move(name), p.dims(), std::vector<float>(p.size())});
+        for (std::size_t i = 0; i < source.values.size(); ++i)
+          source.values[i] = static_cast<float>(uniform_at("checkpoint " + source.name, i) - 0.5);
+      }
   }
   SyntheticHost(const SyntheticHost&) = delete;
   SyntheticHost& operator=(const SyntheticHost&) = delete;
 
-  il_host host() const { return {sizeof(il_host), this, &uniform, &normal, &source}; }
+  il_host host() const { return {sizeof(il_host), this, &uniform, &normal, &source, &parameter}; }
 
  private:
+  struct Source {
+    std::string name;
+    std::vector<std::int64_t> dims;
+    std::vector<float> values;
+  };
+  // A tensor of a layer stands there for each layer of the stack, as in a checkpoint.
+  static std::vector<std::string> names_in_the_checkpoint(const SyntheticParameter& p) {
+    const il_param param = p.param();
+    if (param.layer < 0) return {p.name()};
+    const std::string before = "layer.", own = before + std::to_string(param.layer) + ".";
+    std::vector<std::string> names;
+    for (std::int32_t layer = 0; layer < param.num_layers; ++layer) {
+      std::string name = p.name();
+      const std::size_t at = name.find(own);
+      if (at != std::string::npos) name.replace(at, own.size(), before + std::to_string(layer) + ".");
+      names.push_back(std::move(name));
+    }
+    return names;
+  }
   static std::uint64_t mixed(std::uint64_t x) {  // the finaliser of SplitMix64 (Steele, Lea, Flood 2014)
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
@@ -125,14 +145,19 @@ class SyntheticHost {
       dst[i] = static_cast<float>(std::sqrt(-2 * std::log(1 - u)) * std::cos(2 * std::numbers::pi * v));
     }
   }
+  static int parameter(const void* self, std::uint64_t i, il_param* param) {
+    const auto& host = *static_cast<const SyntheticHost*>(self);
+    if (i >= host.parameters_.size()) return 1;
+    *param = host.parameters_[i].param();
+    return 0;
+  }
   static int source(const void* self, const char* tensor, il_view* view) {
     const auto& host = *static_cast<const SyntheticHost*>(self);
-    for (std::size_t i = 0; i < host.sources_.size(); ++i) {
-      const SyntheticParameter& p = host.parameters_[i];
-      if (p.name() != tensor) continue;
-      view->rank = static_cast<std::uint32_t>(p.dims().size());
-      view->dims = p.dims().data();
-      view->data = host.sources_[i].data();
+    for (const Source& s : host.sources_) {
+      if (s.name != tensor) continue;
+      view->rank = static_cast<std::uint32_t>(s.dims.size());
+      view->dims = s.dims.data();
+      view->data = s.values.data();
       return 0;
     }
     return 1;
@@ -140,7 +165,7 @@ class SyntheticHost {
 
   std::uint64_t seed_;
   const std::vector<SyntheticParameter>& parameters_;
-  std::vector<std::vector<float>> sources_;
+  std::vector<Source> sources_;
 };
 
 }  // namespace initlab::sdk

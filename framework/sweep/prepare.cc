@@ -105,7 +105,7 @@ std::vector<init::Assignment> Prepared::assignments(const init::Catalog& catalog
       return parameter->shape;
     };
   }
-  return init::assign(catalog, plan, *table, source ? &*source : nullptr, model.layers);
+  return init::assign(catalog, plan, *table, source ? &*source : nullptr, model);
 }
 
 Workshop::Workshop(const init::Catalog& catalog, std::filesystem::path results,

@@ -14,7 +14,7 @@ TEST(Abi, LayoutOfVersionOneDoesNotMove) {
   EXPECT_EQ(offsetof(il_param, fan_out), 48u);
   EXPECT_EQ(offsetof(il_param, hidden), 56u);  // since minor 1
   EXPECT_EQ(sizeof(il_view), 24u);
-  EXPECT_EQ(sizeof(il_host), 40u);
+  EXPECT_EQ(offsetof(il_host, source), 32u);
   EXPECT_EQ(sizeof(il_error), 512u);
   EXPECT_EQ(sizeof(il_option), 16u);
   EXPECT_EQ(sizeof(il_option_info), 32u);
@@ -24,6 +24,14 @@ TEST(Abi, LayoutOfVersionOneDoesNotMove) {
   EXPECT_EQ(sizeof(il_moments), 16u);
   EXPECT_EQ(sizeof(il_plugin), 40u);
   EXPECT_EQ(offsetof(il_plugin, abi_major), 4u);
+}
+
+TEST(Abi, GrowthOfMinorOneStandsBehindVersionOne) {
+  ASSERT_EQ(IL_ABI_MINOR, 1);
+  EXPECT_EQ(offsetof(il_host, parameter), 40u);  // what a host of minor 0 ends with
+  EXPECT_EQ(sizeof(il_host), 48u);
+  EXPECT_EQ(sizeof(il_sources), 24u);
+  EXPECT_EQ(offsetof(il_check, check), 8u);
 }
 
 TEST(Abi, APluginInCKeepsItsPromises) {

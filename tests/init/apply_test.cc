@@ -153,7 +153,7 @@ TEST_F(Apply, AFaultNamesPluginStrategyTensorAndRuleAndTouchesNothing) {
   for (const auto& [how, text] : cases) {
     plan_.init = {rule("faulty", {{"how", how}})};
     plan_.init[0].match = "bert.pooler.*";
-    const auto assignments = assign(catalog, plan_, table_, nullptr, model_.layers);
+    const auto assignments = assign(catalog, plan_, table_, nullptr, model_);
     std::vector<float> values(static_cast<std::size_t>(table_.size()), -7.0f);
     try {
       apply(catalog, assignments, plan_, model_, nullptr, values);
@@ -184,7 +184,7 @@ TEST_F(Apply, UniformDrawsAreBelowOneAndTheSameInAnyPieces) {
   catalog.add(sdk::plugin<Pieces>("pieces", "1"), "pieces.so");
   plan_.init = {rule("pieces")};
   std::vector<float> values(static_cast<std::size_t>(table_.size()));
-  apply(catalog, assign(catalog, plan_, table_, nullptr, model_.layers), plan_, model_, nullptr, values);
+  apply(catalog, assign(catalog, plan_, table_, nullptr, model_), plan_, model_, nullptr, values);
   const std::string name = "bert.embeddings.word_embeddings.weight";
   const base::Stream stream(plan_.seeds.init, "init/" + name);
   const auto x = slice(values, name);

@@ -113,7 +113,7 @@ class InitTest : public testing::Test {
   std::vector<Assignment> assigned(const checkpoint::Checkpoint* checkpoint = nullptr) const {
     const std::optional<SourceShapes> shapes =
         checkpoint == nullptr ? std::nullopt : std::optional(shapes_of(*checkpoint));
-    return assign(built_catalog(), plan_, table_, shapes ? &*shapes : nullptr, model_.layers);
+    return assign(built_catalog(), plan_, table_, shapes ? &*shapes : nullptr, model_);
   }
   std::vector<record::InitRecord> filled(std::vector<float>& values,
                                          const checkpoint::Checkpoint* checkpoint = nullptr) const {

@@ -38,9 +38,9 @@ std::vector<float> draw(const std::string& use, std::vector<std::pair<std::strin
   rule.use = use;
   rule.options = std::move(options);
   plan.init = {rule};
-  config::ModelConfig model;
+  const config::ModelConfig model;
   std::vector<float> values(static_cast<std::size_t>(table.size()));
-  init::apply(catalog(), init::assign(catalog(), plan, table, nullptr, 0), plan, model, nullptr, values);
+  init::apply(catalog(), init::assign(catalog(), plan, table, nullptr, model), plan, model, nullptr, values);
   return values;
 }
 
