@@ -27,6 +27,7 @@ def philox(counter, key):
 
 class Stream:
     def __init__(self, tensor):
+        self.tensor = tensor
         side = "init" if tensor.startswith("bert.") else "head"
         digest = hashlib.sha256(struct.pack("<Q", SEEDS[side]) + f"{side}/{tensor}".encode()).digest()
         self.key = struct.unpack("<Q", digest[:8])[0]
@@ -80,16 +81,21 @@ def table():
 
 
 def golden(draw):
-    """SHA-256 over the table, weights from draw(stream, n, shape)."""
+    """SHA-256 over the table, values from draw(stream, n, shape), or bert_default's where that returns None."""
     data = b""
     for name, kind, shape in table():
         n = int(np.prod(shape))
-        values = draw(Stream(name), n, shape) if kind == "weight" else [float(kind == "one")] * n
+        drawn = None if kind == "one" or "LayerNorm" in name else draw(Stream(name), n, shape)
+        if drawn is None:  # left to bert_default
+            drawn = truncated(Stream(name), n, shape) if kind == "weight" else [float(kind == "one")] * n
+        values = np.reshape(drawn, -1)
         data += np.array(values, dtype=np.float64).astype("<f4").tobytes()
     return hashlib.sha256(data).hexdigest()
 
 
-def truncated(stream, n, _):
+def truncated(stream, n, shape):
+    if len(shape) < 2:
+        return None
     values = []
     for i in range(n):
         draw = i
@@ -99,25 +105,112 @@ def truncated(stream, n, _):
     return values
 
 
+def on_weights(values):
+    return lambda stream, n, shape: values(stream, n, shape) if len(shape) == 2 else None
+
+
+def constant(value):
+    return on_weights(lambda stream, n, shape: [value] * n)
+
+
 def normal(scale):
-    return lambda stream, n, shape: [scale(shape) * stream.normal(i) for i in range(n)]
+    return on_weights(lambda stream, n, shape: [scale(shape, stream.tensor) * stream.normal(i) for i in range(n)])
 
 
 def uniform(bound):
-    return lambda stream, n, shape: [bound(shape) * (2 * stream.uniform(i) - 1) for i in range(n)]
+    return on_weights(
+        lambda stream, n, shape: [bound(shape, stream.tensor) * (2 * stream.uniform(i) - 1) for i in range(n)])
+
+
+def is_embedding(stream):
+    return "_embeddings." in stream.tensor
+
+
+def torch_linear(stream, n, shape):
+    if is_embedding(stream):
+        return None
+    name = stream.tensor
+    wide = ".attention." not in name and ".output.dense." in name  # the feed-forward block's second matrix
+    bound = 1 / np.sqrt(INTERMEDIATE if wide else HIDDEN)
+    return [bound * (2 * stream.uniform(i) - 1) for i in range(n)]
+
+
+def layer_of(name):  # counted from 1; 1 outside the stack
+    parts = name.split(".")
+    return int(parts[parts.index("layer") + 1]) + 1 if "layer" in parts else 1
+
+
+def orthogonal(stream, n, shape):
+    z = np.array([stream.normal(i) for i in range(n)]).reshape(shape)
+    tall = z if shape[0] >= shape[1] else z.T
+    q, r = np.linalg.qr(tall)
+    q = q * np.sign(np.diag(r))
+    return q if shape[0] >= shape[1] else q.T
+
+
+def on_matrices(values):
+    return lambda stream, n, shape: values(shape) if len(shape) == 2 and not is_embedding(stream) else None
+
+
+def zero_ones(shape):
+    if shape[0] <= shape[1]:
+        return np.eye(*shape)
+    h = np.ones((1, 1))
+    while len(h) < shape[0]:
+        h = np.block([[h, h], [h, -h]])
+    return h[:shape[0], :shape[1]] / np.sqrt(len(h))
+
+
+def mimetic(stream, n, shape):
+    name, heads = stream.tensor, 2
+    pairs = {"self.query": "self.query", "self.key": "self.query", "self.value": "self.value", "output.dense": "self.value"}
+    own = next((part for part in pairs if f".attention.{part}.weight" in name), None)
+    if own is None:
+        return truncated(stream, n, shape)
+    scores = own in ("self.query", "self.key")
+    alpha, beta, blocks = (0.7, 0.7, heads) if scores else (0.4, -0.4, 1)
+    shared, rank, left, right = Stream(name.replace(own, pairs[own])), HIDDEN // blocks, [], []
+    for block in range(blocks):
+        z = np.array([shared.normal(block * n + i) for i in range(n)]).reshape(shape)
+        u, s, vt = np.linalg.svd(alpha * z / np.sqrt(HIDDEN) + beta * np.eye(HIDDEN))
+        for k in range(rank):
+            sign = np.sign(u[np.argmax(np.abs(u[:, k])), k])
+            left.append(sign * np.sqrt(s[k]) * u[:, k])
+            right.append(sign * np.sqrt(s[k]) * vt[k])
+    if own == "output.dense":
+        return np.array(right).T
+    return right if own == "self.key" else left
 
 
 def main():
+    def is_output(name):
+        return ".layer." in name and name.endswith(".output.dense.weight")
+
     strategies = {
-        "zero/1": lambda stream, n, shape: [0.0] * n,
-        "one/1": lambda stream, n, shape: [1.0] * n,
-        "constant/1": lambda stream, n, shape: [0.3] * n,
-        "normal/1": normal(lambda shape: 0.02),
+        "zero/1": constant(0.0),
+        "one/1": constant(1.0),
+        "constant/1": constant(0.3),
+        "normal/1": normal(lambda shape, _: 0.02),
         "truncated_normal/1": truncated,
         "bert_default/1": truncated,
-        "template_uniform/1": uniform(lambda shape: 0.05),
-        "xavier_uniform/1": uniform(lambda shape: np.sqrt(6 / sum(shape))),
-        "xavier_normal/1": normal(lambda shape: np.sqrt(2 / sum(shape))),
+        "template_uniform/1": uniform(lambda shape, _: 0.05),
+        "xavier_uniform/1": uniform(lambda shape, _: np.sqrt(6 / sum(shape))),
+        "xavier_normal/1": normal(lambda shape, _: np.sqrt(2 / sum(shape))),
+        "uniform/1": uniform(lambda shape, _: 0.05),
+        "kaiming_uniform/1": uniform(lambda shape, _: np.sqrt(2) / np.sqrt(shape[1]) * np.sqrt(3)),
+        "kaiming_normal/1": normal(lambda shape, _: np.sqrt(2) / np.sqrt(shape[1])),
+        "lecun_uniform/1": uniform(lambda shape, _: 1 / np.sqrt(shape[1]) * np.sqrt(3)),
+        "lecun_normal/1": normal(lambda shape, _: 1 / np.sqrt(shape[1])),
+        "torch_linear/1": torch_linear,
+        "small_init/1": normal(lambda shape, _: np.sqrt(2 / (5 * HIDDEN))),
+        "megatron/1": normal(lambda shape, _: np.sqrt(1 / (3 * HIDDEN))),
+        "wang_init/1": normal(lambda shape, _: 2 / (LAYERS * np.sqrt(HIDDEN))),
+        "ds_init/1": uniform(lambda shape, name: np.sqrt(6 / sum(shape)) / np.sqrt(layer_of(name))),
+        "gpt2_depth_scaled/1": normal(lambda shape, name: 0.02 / np.sqrt(2 * LAYERS) if is_output(name) else 0.02),
+        "orthogonal/1": on_weights(orthogonal),
+        "identity/1": on_matrices(lambda shape: np.eye(*shape)),
+        "zero_ones/1": on_matrices(zero_ones),
+        "mimetic/1": on_weights(mimetic),
     }
     for strategy, draw in strategies.items():
         print(strategy, golden(draw))

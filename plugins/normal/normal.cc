@@ -1,23 +1,22 @@
 // normal, truncated_normal, bert_default: what BERT starts from.
 //
 //   normal:           w = mean + stddev * z,  z ~ N(0, 1)              (stddev, not variance; nothing is cut)
-//   truncated_normal: the same given |z| <= cut_sigmas                  (truncated.hpp)
+//   truncated_normal: the same given |z| <= cut_sigmas                  (sdk/distributions.hpp)
 //   bert_default:     matrices and embeddings truncated_normal(0, stddev, 2 sigmas), biases 0, LayerNorm scale 1 and
 //   shift 0
 //
 // Sources: Devlin et al. 2018 and google-research/bert, modeling.py (initializer_range 0.02, truncated at two standard
 // deviations); Hugging Face's _init_weights draws the same without a cut (`normal`). Options: mean, stddev, cut_sigmas.
+#include "sdk/distributions.hpp"
 #include "sdk/plugin.hpp"
-#include "truncated.hpp"
 
 namespace {
 
 namespace sdk = initlab::sdk;
-using initlab::plugins::TruncatedNormal;
 
 constexpr std::uint32_t kWeights = IL_ROLE_MATRIX | IL_ROLE_EMBEDDING;
 
-class Normal {
+class Normal : public sdk::DrawnFrom<Normal> {
  public:
   static constexpr sdk::Facts kFacts{.id = "normal/1",
                                      .summary = "normal with mean and standard deviation",
@@ -32,19 +31,14 @@ class Normal {
       visit("stddev", self.stddev, "standard deviation", sdk::at_least(0));
     }
   };
-  explicit Normal(const Options& options) : options_(options) {}
-
-  void fill(const il_param& param, const sdk::Host& host, std::span<float> values) const {
-    host.normal(param.name, 0, values);
-    for (float& x : values) x = static_cast<float>(options_.mean + options_.stddev * static_cast<double>(x));
-  }
-  sdk::Moments moments(const il_param&) const { return {.mean = options_.mean, .stddev = options_.stddev}; }
+  explicit Normal(const Options& options) : distribution_{options.mean, options.stddev} {}
+  sdk::Normal distribution(const il_param&) const { return distribution_; }
 
  private:
-  Options options_;
+  sdk::Normal distribution_;
 };
 
-class Truncated {
+class Truncated : public sdk::DrawnFrom<Truncated> {
  public:
   static constexpr sdk::Facts kFacts{
       .id = "truncated_normal/1",
@@ -64,14 +58,10 @@ class Truncated {
     }
   };
   explicit Truncated(const Options& o) : distribution_{o.mean, o.stddev, o.cut_sigmas} {}
-
-  void fill(const il_param& param, const sdk::Host& host, std::span<float> values) const {
-    distribution_.fill(param.name, host, values);
-  }
-  sdk::Moments moments(const il_param&) const { return distribution_.moments(); }
+  sdk::TruncatedNormal distribution(const il_param&) const { return distribution_; }
 
  private:
-  TruncatedNormal distribution_;
+  sdk::TruncatedNormal distribution_;
 };
 
 class BertDefault {
@@ -100,7 +90,7 @@ class BertDefault {
   }
 
  private:
-  TruncatedNormal weights_;
+  sdk::TruncatedNormal weights_;
 };
 
 }  // namespace

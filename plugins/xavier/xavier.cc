@@ -5,12 +5,12 @@
 //   cut)
 //
 // Both have standard deviation s. Source: Glorot, Bengio 2010, "Understanding the difficulty of training deep
-// feedforward neural networks", eq. 16. Fans of a matrix (out, in) are in and out. Of an embedding (rows, width) they
-// are rows and width; only their sum counts, so this is what torch.nn.init computes for such a tensor. A vector of
-// length n, where a rule names its role, has fans 1 and n (torch refuses it). Options: gain.
+// feedforward neural networks", eq. 16. Fans are torch.nn.init's: of a matrix (out, in) in and out, of an
+// embedding (rows, width) width and rows. A vector of length n, where a rule names its role, has fans 1 and n (torch
+// refuses it). Options: gain.
 #include <cmath>
-#include <limits>
 
+#include "sdk/distributions.hpp"
 #include "sdk/plugin.hpp"
 
 namespace {
@@ -31,7 +31,7 @@ double sum_of_fans(const il_param& param) {
   return static_cast<double>(param.fan_in) + static_cast<double>(param.fan_out);
 }
 
-class XavierUniform {
+class XavierUniform : public sdk::DrawnFrom<XavierUniform> {
  public:
   static constexpr sdk::Facts kFacts{.id = "xavier_uniform/1",
                                      .summary = "uniform in +-gain * sqrt(6 / (fan_in + fan_out))",
@@ -39,23 +39,13 @@ class XavierUniform {
                                      .natural_roles = IL_ROLE_MATRIX | IL_ROLE_EMBEDDING};
   using Options = GainOptions;
   explicit XavierUniform(const Options& options) : gain_(options.gain) {}
-
-  void fill(const il_param& param, const sdk::Host& host, std::span<float> values) const {
-    host.uniform(param.name, 0, values);
-    const double a = bound(param);
-    for (float& x : values) x = static_cast<float>(a * (2 * static_cast<double>(x) - 1));
-  }
-  sdk::Moments moments(const il_param& param) const {
-    const double a = bound(param);
-    return {.mean = 0, .stddev = a / std::sqrt(3.0), .low = -a, .high = a};
-  }
+  sdk::Uniform distribution(const il_param& param) const { return {0, gain_ * std::sqrt(6 / sum_of_fans(param))}; }
 
  private:
-  double bound(const il_param& param) const { return gain_ * std::sqrt(6 / sum_of_fans(param)); }
   double gain_;
 };
 
-class XavierNormal {
+class XavierNormal : public sdk::DrawnFrom<XavierNormal> {
  public:
   static constexpr sdk::Facts kFacts{.id = "xavier_normal/1",
                                      .summary = "normal with standard deviation gain * sqrt(2 / (fan_in + fan_out))",
@@ -63,16 +53,9 @@ class XavierNormal {
                                      .natural_roles = IL_ROLE_MATRIX | IL_ROLE_EMBEDDING};
   using Options = GainOptions;
   explicit XavierNormal(const Options& options) : gain_(options.gain) {}
-
-  void fill(const il_param& param, const sdk::Host& host, std::span<float> values) const {
-    host.normal(param.name, 0, values);
-    const double s = stddev(param);
-    for (float& x : values) x = static_cast<float>(s * static_cast<double>(x));
-  }
-  sdk::Moments moments(const il_param& param) const { return {.mean = 0, .stddev = stddev(param)}; }
+  sdk::Normal distribution(const il_param& param) const { return {0, gain_ * std::sqrt(2 / sum_of_fans(param))}; }
 
  private:
-  double stddev(const il_param& param) const { return gain_ * std::sqrt(2 / sum_of_fans(param)); }
   double gain_;
 };
 

@@ -19,6 +19,21 @@ TEST_F(InitTest, GoldenBitsOfEveryStrategy) {
       {"template_uniform/1", "af0442c382f0bdd0ec3b50cec01e0364035bf87e33113cab5acb57541ca0f9e2"},
       {"xavier_uniform/1", "296bed195e6af8db5af316fde4639cc23a2120491afa00c9e1671be5ef3667d1"},
       {"xavier_normal/1", "5125af60d09f69866d85ac3f98696b1c181e69655ddc4450d7f17fba69b73b21"},
+      {"uniform/1", "af0442c382f0bdd0ec3b50cec01e0364035bf87e33113cab5acb57541ca0f9e2"},
+      {"kaiming_uniform/1", "eb0a3ed31a7483152e47e3bbe3bba92f41549a62db5994dc89a59ce16cf508c7"},
+      {"kaiming_normal/1", "9744ec62fa02f84cc8b2923543c31964cfbd5a5c697c907001e05e519f9f8106"},
+      {"lecun_uniform/1", "0107504a0a4c5ab02466b7eccb7051c2089177e6a7cb393996a98667e8291af0"},
+      {"lecun_normal/1", "b757229caef168348a2d753c9a41c015ada0561e3ce57bcaefe1143bcbd9043a"},
+      {"torch_linear/1", "4adcc1bcaa356014ad5648bb656b4e4ff7b17b5e5ab7ec5e93aa71f4a7d3f06a"},
+      {"small_init/1", "99ee24d2e0227729cf40b05c31df7dad01ee50a06119c3f3156c2599c1e73c13"},
+      {"megatron/1", "816682877df6415d1be7d8c7828fd9aec9c0faf51b1f281203f70d205a2e7c57"},
+      {"wang_init/1", "d6ef7834c9c7b3b4e7bebe2848097464885aed384fc77113e6c23c6ca9cecdad"},
+      {"ds_init/1", "4b0da9457f288d4e9d9e109402e4f5300bff26258a5574a2b56bb751b8619cf6"},
+      {"gpt2_depth_scaled/1", "7476025d131f96ed0e439d13841927a77a127085b1a7d0ca19149dc39caf3af6"},
+      {"orthogonal/1", "188f459a5b1e189d1513e10ce9b7bb3097679b97f6a6200edb6c07d371f0370a"},
+      {"identity/1", "7cb2b5132eab457f6288d6ec8709a3b7265bca3499cb85906f107dc72db84c10"},
+      {"zero_ones/1", "dd937a157a3315d1d9d76caa2f18b73eebbbc310be69c0239c8a89304a06cf64"},
+      {"mimetic/1", "96d6697e4ff961a3f922b72dbea52853d4956e4ee71de6ad0439f6e40cd0771e"},
   };
   for (const CatalogEntry& entry : built_catalog().entries()) {
     const std::string id = entry.strategy->id;

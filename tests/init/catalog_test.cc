@@ -1,5 +1,6 @@
 // Loading: each step that can fail has its own message, with the file.
 #include <cstdlib>
+#include <set>
 
 #include "fixture.hpp"
 #include "sdk/plugin.hpp"
@@ -24,11 +25,35 @@ void expect_starts(const std::string& text, const std::string& start) {
 }
 
 TEST(Catalog, HoldsEveryStrategyThatWeShip) {
-  std::vector<std::string> ids;
-  for (const CatalogEntry& entry : built_catalog().entries()) ids.emplace_back(entry.strategy->id);
-  const std::vector<std::string> wanted = {
-      "zero/1",         "one/1",        "constant/1",         "normal/1",         "truncated_normal/1",
-      "bert_default/1", "pretrained/1", "template_uniform/1", "xavier_uniform/1", "xavier_normal/1"};
+  std::set<std::string> ids;
+  for (const CatalogEntry& entry : built_catalog().entries()) ids.emplace(entry.strategy->id);
+  const std::set<std::string> wanted = {
+      "bert_default/1",
+      "constant/1",
+      "ds_init/1",
+      "gpt2_depth_scaled/1",
+      "identity/1",
+      "kaiming_normal/1",
+      "kaiming_uniform/1",
+      "lecun_normal/1",
+      "lecun_uniform/1",
+      "megatron/1",
+      "mimetic/1",
+      "normal/1",
+      "one/1",
+      "orthogonal/1",
+      "pretrained/1",
+      "small_init/1",
+      "template_uniform/1",
+      "torch_linear/1",
+      "truncated_normal/1",
+      "uniform/1",
+      "wang_init/1",
+      "xavier_normal/1",
+      "xavier_uniform/1",
+      "zero/1",
+      "zero_ones/1",
+  };
   EXPECT_EQ(ids, wanted);
   for (const auto& library : built_catalog().libraries()) {
     EXPECT_EQ(library.sha256.size(), 64u) << library.file;
