@@ -46,8 +46,8 @@ int run(const po::variables_map& values, const Context&) {
   const compare::Options options = compare_options(values);
   const auto& paths = values["results"].as<std::vector<std::string>>();
   std::vector<record::Run> all = read_runs(paths);
-  // One run alone is compared as it is, also one that made a checkpoint.
-  if (all.size() > 1) all = without_makers(std::move(all));
+  // One run alone, or an experiment asked for by name, is compared as it is, also where it made a checkpoint.
+  if (all.size() > 1 && values.count("experiment") == 0) all = without_makers(std::move(all));
   auto groups = by_experiment(std::move(all));
   std::vector<std::string> names;
   for (const auto& [name, runs] : groups) names.push_back(name);
