@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "base/error.hpp"
@@ -10,7 +11,9 @@
 #include "base/text.hpp"
 #include "log/run_file.hpp"
 #include "model/bert.hpp"
+#include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
+#include "train/trainer.hpp"
 
 namespace initlab::app {
 namespace {
@@ -35,6 +38,37 @@ std::vector<spec::Override> overrides_of(const po::variables_map& values) {
     overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
   }
   return overrides;
+}
+
+// True where the run evaluates after that step; a time budget may.
+bool evaluates_at(const sweep::Prepared& run, std::int64_t step) {
+  const config::TrainingConfig& training = run.plan.training;
+  const bool in_between = training.evaluate.every && step > 0 && step % *training.evaluate.every == 0;
+  if (training.seconds) return in_between;
+  const std::int64_t total = train::total_steps(training, run.batches().steps_per_epoch());
+  return step == total || (in_between && step < total);
+}
+
+// What can be known of the comparison before anything is run.
+void check_comparison(const Sweep& sweep) {
+  for (const auto& run : sweep.runs) {
+    const config::CompareConfig& compare = run->plan.compare;
+    std::vector<std::string> metrics = run->data->info.metrics;
+    metrics.emplace_back("loss");
+    if (compare.metric && std::find(metrics.begin(), metrics.end(), *compare.metric) == metrics.end())
+      throw base::Error({run->plan.spec_path, "compare.metric",
+                         "one of " + base::join(metrics, ", ") + ", which " + run->plan.task.name + " has",
+                         base::quote(*compare.metric), base::did_you_mean(*compare.metric, metrics)});
+  }
+  const config::RunPlan& first = sweep.runs.front()->plan;
+  const compare::At at = compare::parse_at(first.compare.at);
+  if (at.kind != compare::At::Kind::step) return;
+  const bool any =
+      std::any_of(sweep.runs.begin(), sweep.runs.end(), [&at](const auto& run) { return evaluates_at(*run, at.step); });
+  if (!any)
+    throw base::Error({first.spec_path, "compare.at", "a step after which a run evaluates",
+                       base::quote(first.compare.at),
+                       "training.evaluate.every and the number of steps decide; `initlab plan` shows the steps"});
 }
 
 }  // namespace
@@ -79,6 +113,7 @@ Sweep open_sweep(const po::variables_map& values, const Context& context) {
   sweep.catalog = open_catalog(sweep.spec.plans.front().plugins, context);
   sweep.workshop = std::make_unique<sweep::Workshop>(*sweep.catalog, sweep.results, defaults);
   for (const config::RunPlan& plan : sweep.spec.plans) sweep.runs.push_back(sweep.workshop->prepare(plan));
+  check_comparison(sweep);
   return sweep;
 }
 
@@ -102,6 +137,8 @@ compare::Options compare_options(const po::variables_map& values) {
   options.better = text("better");
   options.at = text("at");
   if (values.count("threshold") != 0) options.threshold = values["threshold"].as<double>();
+  if (options.threshold && !std::isfinite(*options.threshold))
+    throw base::Error({"command line", "--threshold", "a number", base::number_text(*options.threshold), ""});
   if (options.better && *options.better != "higher" && *options.better != "lower")
     throw base::Error({"command line", "--better", "higher or lower", base::quote(*options.better), ""});
   if (options.at) compare::parse_at(*options.at);
@@ -136,6 +173,16 @@ std::vector<record::Run> read_runs(const std::vector<std::string>& paths) {
         {base::join(paths, " "), "", "run files (*.h5)", "none", "run an experiment first: initlab run SPEC"});
   return runs;
 }
+
+std::optional<int> count_option(const po::variables_map& values, const char* name) {
+  if (values.count(name) == 0) return std::nullopt;
+  const int n = values[name].as<int>();
+  if (n < 1 || n > 4096)
+    throw base::Error({"command line", std::string("--") + name, "an integer from 1 to 4096", std::to_string(n), ""});
+  return n;
+}
+
+bool is_done(const sweep::Prepared& run) { return sweep::is_done(run.file, run.run_id, run.plan.keep); }
 
 int hardware_threads(const sweep::Prepared& run) {
   // Below about 2 GFLOP a step, waking a second thread costs more than it brings; runs side by side use the cores

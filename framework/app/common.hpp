@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,5 +45,10 @@ compare::Options compare_options(const po::variables_map& values);
 std::vector<record::Run> read_runs(const std::vector<std::string>& paths);
 
 int hardware_threads(const sweep::Prepared& run);  // what a run gets where nothing else is said
+
+// --threads, --jobs: nothing where the option is absent; throws Error unless from 1 to 4096.
+std::optional<int> count_option(const po::variables_map& values, const char* name);
+
+bool is_done(const sweep::Prepared& run);
 
 }  // namespace initlab::app

@@ -73,7 +73,7 @@ po::variables_map parse(const Verb& verb, const std::vector<std::string>& argume
   try {
     const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
     po::store(po::command_line_parser(arguments).options(options).positional(positional).style(style).run(), values);
-    po::notify(values);
+    if (!values["help"].as<bool>()) po::notify(values);
   } catch (const po::unknown_option& error) {
     std::string name = error.get_option_name();
     while (!name.empty() && name.front() == '-') name.erase(0, 1);
@@ -84,6 +84,8 @@ po::variables_map parse(const Verb& verb, const std::vector<std::string>& argume
   } catch (const po::too_many_positional_options_error&) {
     throw base::Error(
         {"command line", "", std::string("initlab ") + verb.name + " " + verb.synopsis, "more arguments", help});
+  } catch (const po::required_option&) {
+    throw base::Error({"command line", "", std::string("initlab ") + verb.name + " " + verb.synopsis, "less", help});
   } catch (const po::error& error) {
     throw base::Error({"command line", error.what(), "", "", help});
   }
@@ -95,6 +97,10 @@ int dispatch(const std::vector<std::string>& arguments, const Context& context) 
       (arguments[0] == "help" && arguments.size() == 1)) {
     print_overview();
     return arguments.empty() ? kWrongInput : kDone;
+  }
+  if (arguments[0] == "help" && (arguments[1] == "help" || arguments[1] == "version")) {
+    print_overview();
+    return kDone;
   }
   if (arguments[0] == "help") {
     print_help(find_verb(arguments[1]));
@@ -138,6 +144,8 @@ int main(int argc, char** argv) {
   try {
     const int code = app::dispatch({argv + 1, argv + argc}, {app::executable(argv[0])});
     std::cout.flush();
+    if (!std::cout)
+      throw base::Error({"standard output", "cannot be written", "", "", "is the disk full, or the reader gone?"});
     return code;
   } catch (const base::Error& error) {
     std::cout.flush();

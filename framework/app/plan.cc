@@ -1,10 +1,18 @@
 // `initlab plan`: what a spec would do: the runs, which rule decides each tensor, what it would cost. Trains nothing.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <iostream>
+#include <map>
 #include <set>
+#include <sstream>
 
 #include "app/common.hpp"
 #include "app/progress.hpp"
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "compute/threads.hpp"
 #include "model/bert.hpp"
@@ -17,31 +25,32 @@ namespace initlab::app {
 namespace {
 
 struct Cost {
-  std::int64_t steps = 0;  // 0: a time budget decides
+  std::int64_t steps = 0;  // 0: none, or a time budget decides
   double tokens = 0;       // of all steps
   double flops = 0;        // that the losses need
   double seconds = 0;      // from timing a few steps on this machine; a budget is taken as it is
   double mebibytes = 0;    // values, gradients, both moments
 };
 
-// Times a few real steps from arbitrary weights: the cost does not depend on them.
-Cost cost_of(const sweep::Prepared& run, int threads) {
+// What a run has to compute, from a look at its first batches; no seconds yet.
+Cost work_of(const sweep::Prepared& run) {
   const data::BatchStream batches = run.batches();
   Cost cost;
   cost.steps = train::total_steps(run.plan.training, batches.steps_per_epoch());
   cost.mebibytes = 4.0 * 4.0 * static_cast<double>(run.table->size()) / (1 << 20);
   const std::int64_t sample = std::min<std::int64_t>(cost.steps, 3);
-  double tokens = 0;
   for (std::int64_t i = 0; i < sample; ++i) {
     const batch::Batch batch = batches.train(i);
-    tokens += static_cast<double>(batch.tokens());
-    cost.flops += model::training_flops(run.model, run.data->info.head, run.num_labels, batch);
+    const double scale = static_cast<double>(cost.steps) / static_cast<double>(sample);
+    cost.tokens += scale * static_cast<double>(batch.tokens());
+    cost.flops += scale * model::training_flops(run.model, run.data->info.head, run.num_labels, batch);
   }
-  if (run.plan.training.seconds) cost.seconds = *run.plan.training.seconds;
-  if (sample == 0) return cost;
-  const double scale = static_cast<double>(cost.steps) / static_cast<double>(sample);
-  cost.tokens = tokens * scale;
-  cost.flops *= scale;
+  return cost;
+}
+
+// Seconds a FLOP takes: times a few real steps from arbitrary weights, on which the cost does not depend.
+double seconds_per_flop(const sweep::Prepared& run, int threads) {
+  const data::BatchStream batches = run.batches();
   compute::set_threads(threads);
   model::Bert bert(run.model, run.data->info.head, run.num_labels,
                    {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
@@ -52,12 +61,63 @@ Cost cost_of(const sweep::Prepared& run, int threads) {
     bert.forward(batch, {});
     bert.backward(1.0f);
     optimizer.step(bert.values(), bert.gradients(), 0.0, 1.0);
+    return model::training_flops(run.model, run.data->info.head, run.num_labels, batch);
   };
   one_step(0);  // makes the kernels for its shape
   const auto begin = std::chrono::steady_clock::now();
-  for (std::int64_t i = 0; i < sample; ++i) one_step(i);
-  cost.seconds = scale * std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return cost;
+  double flops = 0;
+  for (std::int64_t i = 0; i < 3; ++i) flops += one_step(i);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / flops;
+}
+
+using Done = std::set<const sweep::Prepared*>;  // the runs that exist; finding out reads their files
+
+struct Costs {
+  std::shared_ptr<const sweep::Prepared> dearest;  // the run whose cost is shown
+  Cost one;
+  double all_seconds = 0;  // of everything that is to run, checkpoints included, one after another
+};
+
+// Every kind of run is looked at; the dearest is timed, and the others are scaled from it by their FLOPs.
+Costs costs_of(const Sweep& sweep, const Done& done, int threads) {
+  std::vector<std::shared_ptr<const sweep::Prepared>> runs = sweep.runs;
+  std::set<std::string> makers;
+  for (const auto& run : sweep.runs)
+    for (const sweep::Prepared* p = run.get(); p->promise; p = p->promise->run.get())
+      if (makers.insert(p->promise->run->run_id).second) runs.push_back(p->promise->run);
+  std::map<std::string, Cost> kinds;
+  const auto kind_of = [](const sweep::Prepared& run) {
+    std::ostringstream kind;
+    kind << run.data.get() << run.table.get() << base::json_text(config::to_json(run.plan.training));
+    return kind.str();
+  };
+  Costs costs;
+  costs.dearest = sweep.runs.front();
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const std::string kind = kind_of(*runs[i]);
+    if (kinds.count(kind) == 0) kinds[kind] = work_of(*runs[i]);
+    if (i < sweep.runs.size() && kinds[kind].flops > kinds[kind_of(*costs.dearest)].flops) costs.dearest = runs[i];
+  }
+  costs.one = kinds[kind_of(*costs.dearest)];
+  const double rate = costs.one.flops > 0 ? seconds_per_flop(*costs.dearest, threads) : 0;
+  const auto seconds = [&](const sweep::Prepared& run) {
+    return run.plan.training.seconds.value_or(rate * kinds[kind_of(run)].flops);
+  };
+  costs.one.seconds = seconds(*costs.dearest);
+  for (const auto& run : runs)
+    if (done.count(run.get()) == 0) costs.all_seconds += seconds(*run);
+  return costs;
+}
+
+// Fails as `run` would, without writing.
+void require_writable(const std::filesystem::path& folder) {
+  std::filesystem::path existing = std::filesystem::absolute(folder);
+  while (!std::filesystem::exists(existing) && existing.has_relative_path()) existing = existing.parent_path();
+  const bool is_folder = std::filesystem::is_directory(existing);
+  if (!is_folder || ::access(existing.c_str(), W_OK | X_OK) != 0)
+    throw base::Error({folder.string(), "", "a folder that can be created and written",
+                       is_folder ? existing.string() + ": " + std::strerror(errno) : existing.string() + ", a file",
+                       "choose another folder"});
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -77,37 +137,50 @@ std::string settings_text(const config::RunPlan& plan) {
   return base::join(parts, " ");
 }
 
-bool exists(const sweep::Prepared& run) { return sweep::is_finished(run.file, run.run_id); }
-
-// The arms' rules: one table per distinct (arm, settings), replicates do not differ.
-std::vector<std::shared_ptr<const sweep::Prepared>> one_per_arm(const Sweep& sweep) {
+// The arms' rules: one table for each arm, and more where a grid point gives it other tensors or other rules.
+struct ArmTable {
+  std::shared_ptr<const sweep::Prepared> run;  // the first with it
+  std::vector<init::Assignment> tensors;
+};
+std::vector<ArmTable> arm_tables(const Sweep& sweep) {
   std::set<std::string> seen;
-  std::vector<std::shared_ptr<const sweep::Prepared>> firsts;
-  for (const auto& run : sweep.runs)
-    if (seen.insert(run->plan.arm).second) firsts.push_back(run);
-  return firsts;
+  std::vector<ArmTable> tables;
+  for (const auto& run : sweep.runs) {
+    if (run->plan.replicate != sweep.runs.front()->plan.replicate) continue;  // replicates do not differ
+    ArmTable table{run, run->assignments(*sweep.catalog)};
+    std::string content = run->plan.arm;
+    for (const init::Assignment& a : table.tensors)
+      content += "\n" + a.parameter->name + " " + shape_text(a.parameter->shape) + " " + a.entry->strategy->id + " " +
+                 rule_text(a);
+    if (seen.insert(content).second) tables.push_back(std::move(table));
+  }
+  return tables;
 }
 
-base::Json as_json(const Sweep& sweep, const Cost& cost, int threads) {
+base::Json as_json(const Sweep& sweep, const Done& done, const Costs& costs, int threads) {
+  const Cost& cost = costs.one;
   base::Json out = base::Json::object();
   out["experiment"] = sweep.spec.experiment;
   out["threads"] = threads;
+  const auto settings_of = [](const config::RunPlan& plan) {
+    base::Json settings = base::Json::object();
+    for (const auto& [path, value] : plan.settings) settings[path] = value;
+    return settings;
+  };
   base::Json runs = base::Json::array();
   for (const auto& run : sweep.runs) {
-    base::Json settings = base::Json::object();
-    for (const auto& [path, value] : run->plan.settings) settings[path] = value;
     runs.push_back({{"run_id", run->run_id},
                     {"arm", run->plan.arm},
-                    {"settings", settings},
+                    {"settings", settings_of(run->plan)},
                     {"replicate", run->plan.replicate},
-                    {"state", exists(*run) ? "finished" : "planned"},
+                    {"state", done.count(run.get()) != 0 ? "finished" : "planned"},
                     {"file", run->file.string()}});
   }
   out["runs"] = std::move(runs);
   base::Json arms = base::Json::array();
-  for (const auto& run : one_per_arm(sweep)) {
+  for (const ArmTable& table : arm_tables(sweep)) {
     base::Json tensors = base::Json::array();
-    for (const init::Assignment& a : run->assignments(*sweep.catalog))
+    for (const init::Assignment& a : table.tensors)
       tensors.push_back({{"name", a.parameter->name},
                          {"role", params::to_text(a.parameter->role)},
                          {"shape", a.parameter->shape},
@@ -115,40 +188,47 @@ base::Json as_json(const Sweep& sweep, const Cost& cost, int threads) {
                          {"rule", a.rule == nullptr ? "default" : a.rule->text},
                          {"place", a.rule == nullptr ? "" : a.rule->place},
                          {"missing", a.missing}});
-    arms.push_back({{"arm", run->plan.arm}, {"tensors", std::move(tensors)}});
+    arms.push_back(
+        {{"arm", table.run->plan.arm}, {"settings", settings_of(table.run->plan)}, {"tensors", std::move(tensors)}});
   }
   out["arms"] = std::move(arms);
-  out["cost_per_run"] = {{"steps", cost.steps},
-                         {"tokens", cost.tokens},
-                         {"flops", cost.flops},
-                         {"seconds", cost.seconds},
-                         {"parameter_mib", cost.mebibytes}};
+  out["cost_per_run"] = {
+      {"steps", cost.steps},     {"tokens", cost.tokens},           {"flops", cost.flops},
+      {"seconds", cost.seconds}, {"parameter_mib", cost.mebibytes}, {"arm", costs.dearest->plan.arm}};
+  out["seconds_to_run"] = costs.all_seconds;
   return out;
 }
 
-void print(const Sweep& sweep, const Cost& cost, int threads) {
+void print(const Sweep& sweep, const Done& done, const Costs& costs, int threads) {
+  const Cost& cost = costs.one;
   std::vector<std::vector<std::string>> rows = {{"run", "arm", "settings", "replicate", "state"}};
-  std::size_t done = 0;
+  std::size_t to_run = 0;
   for (const auto& run : sweep.runs) {
-    const bool finished = exists(*run);
-    done += finished ? 1 : 0;
+    const bool finished = done.count(run.get()) != 0;
+    to_run += finished ? 0 : 1;
     rows.push_back({run->run_id.substr(0, 10), run->plan.arm, settings_text(run->plan),
                     std::to_string(run->plan.replicate), finished ? "exists" : "to run"});
   }
-  std::cout << "experiment " << sweep.spec.experiment << ": " << sweep.runs.size() << " runs, " << done << " exist, "
-            << sweep.runs.size() - done << " to run\n\n"
+  std::cout << "experiment " << sweep.spec.experiment << ": " << sweep.runs.size() << " runs, "
+            << sweep.runs.size() - to_run << " exist, " << to_run << " to run\n\n"
             << report::align(rows, {false, false, false, true, false}) << "\n";
-  for (const auto& run : one_per_arm(sweep)) {
+  const std::vector<ArmTable> tables = arm_tables(sweep);
+  for (const ArmTable& table : tables) {
     std::vector<std::vector<std::string>> tensors = {{"tensor", "shape", "strategy", "decided by"}};
-    for (const init::Assignment& a : run->assignments(*sweep.catalog))
+    for (const init::Assignment& a : table.tensors)
       tensors.push_back({a.parameter->name, shape_text(a.parameter->shape), a.entry->strategy->id, rule_text(a)});
-    std::cout << "arm " << run->plan.arm << "\n" << report::align(tensors, {false, false, false, false}) << "\n";
+    const bool alone = std::count_if(tables.begin(), tables.end(), [&table](const ArmTable& other) {
+                         return other.run->plan.arm == table.run->plan.arm;
+                       }) == 1;
+    std::cout << "arm " << table.run->plan.arm << (alone ? "" : ", from " + settings_text(table.run->plan) + " on")
+              << "\n"
+              << report::align(tensors, {false, false, false, false}) << "\n";
   }
   const sweep::Prepared& first = *sweep.runs.front();
   if (first.promise) {
     std::cout << "checkpoint: made by " << first.promise->run->plan.spec_path << " (run "
               << first.promise->run->run_id.substr(0, 10) << ", "
-              << (exists(*first.promise->run) ? "exists" : "to run first") << ")\n";
+              << (done.count(first.promise->run.get()) != 0 ? "exists" : "to run first") << ")\n";
   } else if (first.checkpoint) {
     std::vector<std::string> names;
     for (const params::Parameter& p : first.table->all()) names.push_back(p.name);
@@ -157,12 +237,12 @@ void print(const Sweep& sweep, const Cost& cost, int threads) {
     if (!unused.empty())
       std::cout << "tensors of the checkpoint that the model has no place for: " << base::join(unused, ", ") << "\n";
   }
-  std::cout << "cost of one run (" << first.plan.arm << "), from a few timed steps with " << threads << " thread"
-            << (threads == 1 ? "" : "s") << ":\n  " << cost.steps << " steps, " << base::fixed(cost.tokens / 1e3, 0)
-            << " thousand tokens, " << base::fixed(cost.flops / 1e12, 2) << " TFLOP, about "
-            << duration_text(cost.seconds) << " without evaluations; " << base::fixed(cost.mebibytes, 0)
-            << " MiB for weights, gradients and moments\n  all that is to run: about "
-            << duration_text(cost.seconds * static_cast<double>(sweep.runs.size() - done)) << " of one worker\n";
+  std::cout << "cost of one run (" << costs.dearest->plan.arm << "), from a few timed steps with " << threads
+            << " thread" << (threads == 1 ? "" : "s") << ":\n  " << cost.steps << " steps, "
+            << base::fixed(cost.tokens / 1e3, 0) << " thousand tokens, " << base::fixed(cost.flops / 1e12, 2)
+            << " TFLOP, about " << duration_text(cost.seconds) << " without evaluations; "
+            << base::fixed(cost.mebibytes, 0) << " MiB for weights, gradients and moments\n  all that is to run: about "
+            << duration_text(costs.all_seconds) << " of one worker\n";
 }
 
 void declare(po::options_description& options, po::positional_options_description& positional) {
@@ -172,15 +252,23 @@ void declare(po::options_description& options, po::positional_options_descriptio
 
 int run(const po::variables_map& values, const Context& context) {
   const Sweep sweep = open_sweep(values, context);
-  std::optional<int> wanted;
-  if (values.count("threads") != 0) wanted = values["threads"].as<int>();
   const sweep::Prepared& first = *sweep.runs.front();
-  const int threads = sweep::planned_threads(first.file.parent_path(), wanted, hardware_threads(first));
-  const Cost cost = cost_of(first, threads);
+  const std::filesystem::path folder = first.file.parent_path();
+  const int threads = sweep::planned_threads(folder, count_option(values, "threads"), hardware_threads(first));
+  Done done;
+  for (const auto& run : sweep.runs) {
+    if (is_done(*run)) done.insert(run.get());
+    for (const sweep::Prepared* p = run.get(); p->promise; p = p->promise->run.get())
+      if (done.count(p->promise->run.get()) == 0 && is_done(*p->promise->run)) done.insert(p->promise->run.get());
+  }
+  const bool all_done = std::all_of(sweep.runs.begin(), sweep.runs.end(),
+                                    [&done](const auto& run) { return done.count(run.get()) != 0; });
+  if (!all_done) require_writable(folder);
+  const Costs costs = costs_of(sweep, done, threads);
   if (values["json"].as<bool>()) {
-    std::cout << base::json_pretty(as_json(sweep, cost, threads)) << "\n";
+    std::cout << base::json_pretty(as_json(sweep, done, costs, threads)) << "\n";
   } else {
-    print(sweep, cost, threads);
+    print(sweep, done, costs, threads);
   }
   return kDone;
 }

@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "log/run_file.hpp"
 #include "report/report.hpp"
+#include "sweep/execute.hpp"
 #include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
 #include "sweep/workers.hpp"
@@ -19,29 +20,14 @@ namespace {
 
 using Runs = std::vector<std::shared_ptr<const sweep::Prepared>>;
 
-bool is_done(const sweep::Prepared& run) {
-  if (!sweep::is_finished(run.file, run.run_id)) return false;
-  for (const std::string& which : run.plan.keep.weights)
-    if (!std::filesystem::exists(sweep::weights_folder(run.file, which))) return false;
-  return true;
-}
-
-int positive(const po::variables_map& values, const char* name) {
-  const int n = values[name].as<int>();
-  if (n < 1 || n > 4096)
-    throw base::Error({"command line", std::string("--") + name, "an integer from 1 to 4096", std::to_string(n), ""});
-  return n;
-}
-
 // Runs the missing ones of a list that belongs to one experiment folder.
 sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variables_map& values) {
   Runs missing;
   for (const auto& run : all)
     if (!is_done(*run)) missing.push_back(run);
   const std::filesystem::path folder = all.front()->file.parent_path();
-  std::optional<int> wanted;
-  if (values.count("threads") != 0) wanted = positive(values, "threads");
-  const int threads = sweep::planned_threads(folder, wanted, hardware_threads(*all.front()));
+  const int threads = sweep::planned_threads(folder, count_option(values, "threads"), hardware_threads(*all.front()));
+  const int jobs = count_option(values, "jobs").value_or(std::max(1, sweep::cores() / threads));
   if (missing.empty()) {
     spdlog::info("{}: all {} runs exist", folder.string(), all.size());
     return {};
@@ -50,7 +36,7 @@ sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variable
   sweep::fix_threads(folder, threads);
   sweep::WorkerOptions options;
   options.threads = threads;
-  options.jobs = values.count("jobs") != 0 ? positive(values, "jobs") : std::max(1, sweep::cores() / options.threads);
+  options.jobs = jobs;
   options.command = sweep.command + " --threads " + std::to_string(options.threads);
   spdlog::info("{}: {} runs, {} to do; {} at a time, threads each: {}", folder.string(), all.size(), missing.size(),
                std::min<std::size_t>(missing.size(), static_cast<std::size_t>(options.jobs)), options.threads);
@@ -85,8 +71,16 @@ int make_checkpoints(Sweep& sweep, const po::variables_map& values) {
 
 void print_comparison(const Sweep& sweep, const po::variables_map& values) {
   std::vector<record::Run> runs;
-  for (const auto& run : sweep.runs)
-    if (std::filesystem::exists(run->file)) runs.push_back(log::read_run(run->file));
+  for (const auto& run : sweep.runs) {
+    if (!std::filesystem::exists(run->file)) continue;
+    try {
+      runs.push_back(log::read_run(run->file));
+    } catch (const base::Error& error) {  // e.g. damaged, and stopped before it was run again
+      spdlog::warn("left out: {}", error.what());
+      continue;
+    }
+    sweep::describe_comparison(*run, runs.back().header);
+  }
   if (runs.empty()) return;
   try {
     const compare::Comparison comparison = compare::compare(runs, {});

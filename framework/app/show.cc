@@ -105,6 +105,12 @@ base::Json as_json(const record::Run& run) {
   out["checkpoint_sha256"] = h.checkpoint_sha256;
   out["checkpoint_run"] = h.checkpoint_run;
   out["data_sha256"] = h.data_sha256;
+  out["libraries"] = base::parse_json(h.libraries.empty() ? "{}" : h.libraries, run.file);
+  base::Json plugins = base::Json::array();
+  for (const record::PluginRecord& plugin : h.plugins)
+    plugins.push_back(
+        {{"name", plugin.name}, {"version", plugin.version}, {"file", plugin.file}, {"sha256", plugin.sha256}});
+  out["plugins"] = std::move(plugins);
   base::Json train = base::Json::array();
   for (const record::StepRecord& s : run.steps)
     train.push_back({{"step", s.step},

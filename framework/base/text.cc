@@ -73,12 +73,14 @@ std::optional<double> to_number(std::string_view text) {
 }
 
 std::string number_text(double value) {
+  if (std::isnan(value)) return "nan";  // its sign differs between machines and says nothing
   char buffer[32];
   const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);
   return error == std::errc{} ? std::string(buffer, end) : std::string("nan");
 }
 
 std::string fixed(double value, int digits) {
+  if (std::isnan(value)) return "nan";
   char buffer[400];
   std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
   return buffer;

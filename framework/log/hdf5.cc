@@ -64,7 +64,10 @@ void prepare_library() {
 }
 
 void fail(const std::string& path, const std::string& attempt) {
-  throw base::Error({path, "cannot " + attempt, "", reason(), "check the folder, its permissions and the free space"});
+  const bool reading = attempt.starts_with("open ") || attempt.starts_with("read ");
+  throw base::Error({path, "cannot " + attempt, "", reason(),
+                     reading ? "the file is damaged: restore it from a copy, or remove it and run again"
+                             : "check the folder, its permissions and the free space"});
 }
 
 template <>

@@ -1,6 +1,7 @@
 #include "sweep/execute.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/file.hpp"
 #include "log/run_file.hpp"
@@ -40,6 +41,14 @@ std::string default_better(const Prepared& p) {
 
 }  // namespace
 
+void describe_comparison(const Prepared& p, record::RunHeader& header) {
+  header.metric = default_metric(p);
+  header.better = default_better(p);
+  header.threshold = p.plan.compare.threshold.value_or(std::numeric_limits<double>::quiet_NaN());
+  header.at = p.plan.compare.at;
+  header.baseline = p.plan.compare.baseline.value_or("");
+}
+
 record::RunHeader describe(const Prepared& p, int threads, const std::string& command) {
   record::RunHeader header;
   header.run_id = p.run_id;
@@ -64,11 +73,7 @@ record::RunHeader describe(const Prepared& p, int threads, const std::string& co
   header.libraries = library_versions();
   header.started = utc_now();
   header.plugins = p.plugins;
-  header.metric = default_metric(p);
-  header.better = default_better(p);
-  if (p.plan.compare.threshold) header.threshold = *p.plan.compare.threshold;
-  header.at = p.plan.compare.at;
-  header.baseline = p.plan.compare.baseline.value_or("");
+  describe_comparison(p, header);
   header.task = p.plan.task.name;
   header.metric_names = p.data->info.metrics;
   header.constant_class = p.data->constant_class;

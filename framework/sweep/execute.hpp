@@ -15,6 +15,10 @@ namespace initlab::sweep {
 train::Outcome execute(const Prepared& prepared, const init::Catalog& catalog, int threads, const std::string& command,
                        const train::Hooks& hooks);
 
+// How the spec wants its runs read: metric, better, threshold, at, baseline. A file says what the spec said when it was
+// run; the spec may say something else now, and the run is the same.
+void describe_comparison(const Prepared& prepared, record::RunHeader& header);
+
 // The birth certificate of a run.
 record::RunHeader describe(const Prepared& prepared, int threads, const std::string& command);
 

@@ -1,5 +1,7 @@
 #include "sweep/folder.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
@@ -51,14 +53,17 @@ std::filesystem::path weights_folder(const std::filesystem::path& run_file, cons
   return folder;
 }
 
-bool is_finished(const std::filesystem::path& run_file, const std::string& run_id) {
+bool is_done(const std::filesystem::path& run_file, const std::string& run_id, const config::KeepConfig& keep) {
   if (!std::filesystem::exists(run_file)) return false;
   try {
-    const log::RunStatus status = log::read_status(run_file);
-    return status.run_id == run_id && status.state == record::State::finished;
+    const record::Run run = log::read_run(run_file);
+    if (run.header.run_id != run_id || run.state != record::State::finished) return false;
   } catch (const base::Error&) {
     return false;  // a damaged file is run again; the new file replaces it only when it is whole
   }
+  return std::all_of(keep.weights.begin(), keep.weights.end(), [&run_file](const std::string& which) {
+    return std::filesystem::exists(weights_folder(run_file, which));
+  });
 }
 
 int planned_threads(const std::filesystem::path& folder, std::optional<int> wanted, int otherwise) {

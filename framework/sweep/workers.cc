@@ -66,7 +66,8 @@ void send(int pipe, const Message& message) {
 
 // The child: one run, then out. Never returns.
 [[noreturn]] void work(const Prepared& prepared, const init::Catalog& catalog, const WorkerOptions& options, int pipe) {
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an orphan stops after its step
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an orphan stops after its step,
+  std::signal(SIGPIPE, SIG_IGN);       // and is not killed for reporting it to nobody
   Message end;
   end.kind = Message::Kind::end;
   const auto say = [&end](record::State state, const char* text) {
@@ -103,7 +104,12 @@ struct Worker {
 };
 
 std::string how_it_died(int status) {
-  if (WIFSIGNALED(status)) return std::string("the worker was killed by ") + ::strsignal(WTERMSIG(status));
+  if (WIFSIGNALED(status)) {
+    const int signal = WTERMSIG(status);
+    const std::string text =
+        "the worker was ended by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+    return signal == SIGKILL ? text + ", which is what a system out of memory sends; fewer --jobs need less" : text;
+  }
   return "the worker ended with code " + std::to_string(WEXITSTATUS(status));
 }
 

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "base/json.hpp"
@@ -26,6 +29,14 @@ TEST(Number, WholeTextOrNothing) {
 
 TEST(NumberText, ReadsBackToTheSameDouble) {
   for (const double x : {0.1, 1.0 / 3, 5e-5, 1e300, -2.5, 0.0}) EXPECT_EQ(to_number(number_text(x)), x);
+}
+
+TEST(NumberText, NotANumberHasNoSign) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double x : {nan, std::copysign(nan, -1.0)}) {
+    EXPECT_EQ(number_text(x), "nan");
+    EXPECT_EQ(fixed(x, 4), "nan");
+  }
 }
 
 TEST(Suggestion, NearestOrTheList) {

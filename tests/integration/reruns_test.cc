@@ -1,0 +1,156 @@
+// The second time: a spec that now asks something else of the same runs, files that were damaged, workers that died.
+// And what is refused before the first time.
+#include <chrono>
+#include <thread>
+
+#include "base/json.hpp"
+#include "integration/program.hpp"
+
+namespace initlab::integration {
+namespace {
+
+using base::Json;
+
+const char* const kSpec = R"(experiment: again
+model: {layers: 1, hidden: 32, heads: 2, max_positions: 64, vocabulary: microworld}
+task: {name: sentiment, data: microworld, train_size: 64}
+training: {epochs: 2, batch: 16, max_length: 64, optimizer: {learning_rate: 1e-3}, evaluate: {every: 3}}
+arms:
+  truncated: [{use: truncated_normal, stddev: 0.02}]
+  xavier: [{use: xavier_uniform}]
+seeds: {replicates: 2, base: 7}
+compare: {baseline: truncated, metric: accuracy, threshold: 0.99}
+)";
+
+class Reruns : public ProgramTest {
+ protected:
+  void SetUp() override {
+    ProgramTest::SetUp();
+    spec_ = folder_ / "again.yaml";
+    write(spec_, kSpec);
+  }
+  Said verb(const char* name, std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {name, spec_.string(), "--results", (folder_ / "results").string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return initlab(words);
+  }
+  void refused(const std::vector<std::string>& more, const std::string& why) {
+    for (const char* name : {"plan", "run"}) {
+      const Said said = verb(name, more);
+      EXPECT_EQ(said.code, 2) << name << said.err;
+      EXPECT_NE(said.err.find(why), std::string::npos) << name << said.err;
+      EXPECT_FALSE(fs::exists(folder_ / "results")) << name;
+    }
+  }
+  fs::path spec_;
+};
+
+TEST_F(Reruns, TheSpecSaysHowRunsThatExistAreCompared) {
+  ASSERT_EQ(verb("run").code, 0);
+  const Said said = verb("run", {"--json", "--set", "compare.metric=loss", "--set", "compare.baseline=xavier", "--set",
+                                 "compare.threshold=~", "--set", "compare.at=step:3"});
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_NE(said.err.find("all 4 runs exist"), std::string::npos) << said.err;
+  const Json comparison = base::parse_json(said.out, "run");
+  EXPECT_EQ(comparison["metric"], "loss");
+  EXPECT_EQ(comparison["better"], "lower");
+  EXPECT_EQ(comparison["baseline"], "xavier");
+  EXPECT_EQ(comparison["at"], "step:3");
+  EXPECT_TRUE(comparison["threshold"].is_null());
+}
+
+TEST_F(Reruns, WhatNoRunHasIsRefusedBeforeAnythingIsRun) {
+  refused({"--set", "compare.metric=pearson"}, "compare.metric: expected one of accuracy, loss");
+  refused({"--set", "compare.at=step:5"}, "compare.at: expected a step after which a run evaluates");
+  refused({"--threads", "0"}, "--threads: expected an integer from 1 to 4096, got 0");
+  EXPECT_EQ(verb("plan", {"--set", "compare.at=step:3"}).code, 0);
+  EXPECT_EQ(verb("plan", {"--set", "compare.at=step:8"}).code, 0) << "the last of 8 steps is always evaluated";
+  write(folder_ / "file", "");
+  EXPECT_EQ(initlab({"plan", spec_.string(), "--results", (folder_ / "file").string()}).code, 2);
+}
+
+// Damage beyond the part that says "finished".
+TEST_F(Reruns, ADamagedFileIsRunAgain) {
+  ASSERT_EQ(verb("run").code, 0);
+  const fs::path file = run_files(folder_ / "results")[1];
+  const std::string whole = slurp(file);
+  std::string bytes = whole;
+  for (std::size_t i = 2000; i < bytes.size(); i += 97) bytes[i] = static_cast<char>(bytes[i] ^ 0xff);
+  write(file, bytes);
+  EXPECT_NE(verb("plan").out.find("4 runs, 3 exist, 1 to run"), std::string::npos);
+  const Said said = verb("run", {"--json"});
+  EXPECT_EQ(said.code, 0) << said.err;
+  EXPECT_NE(said.err.find("4 runs, 1 to do"), std::string::npos) << said.err;
+  EXPECT_EQ(base::parse_json(said.out, "run")["arms"][0]["n"], 2);
+}
+
+TEST_F(Reruns, WeightsToKeepAreMadeWhereTheyLack) {
+  ASSERT_EQ(verb("run").code, 0);
+  const std::vector<std::string> keep = {"--set", "keep.weights=final"};
+  EXPECT_NE(verb("plan", keep).out.find("4 runs, 0 exist"), std::string::npos);
+  ASSERT_EQ(verb("run", keep).code, 0);
+  EXPECT_NE(verb("plan", keep).out.find("4 runs, 4 exist"), std::string::npos);
+  for (fs::path file : run_files(folder_ / "results"))
+    EXPECT_TRUE(fs::exists(file.replace_extension(".final") / "model.safetensors")) << file;
+}
+
+// The first arm costs nothing; the plan must not take it for all.
+TEST_F(Reruns, ThePlanCountsEveryArm) {
+  std::string text = kSpec;
+  text.replace(text.find("[{use: truncated_normal, stddev: 0.02}]"), 39,
+               "{init: {use: truncated_normal}, training: {epochs: 0}}");
+  write(spec_, text);
+  const Json plan = base::parse_json(verb("plan", {"--json"}).out, "plan");
+  EXPECT_EQ(plan["cost_per_run"]["arm"], "xavier");
+  EXPECT_EQ(plan["cost_per_run"]["steps"], 8);
+  EXPECT_NEAR(plan["seconds_to_run"].get<double>(), 2 * plan["cost_per_run"]["seconds"].get<double>(), 1e-9);
+  // A grid that changes rules gives an arm a table at each; one that changes none does not.
+  write(spec_, std::string(kSpec) + "grid: {\"arms.truncated[0].stddev\": [0.01, 0.02], training.batch: [8, 16]}\n");
+  const Json grid = base::parse_json(verb("plan", {"--json"}).out, "plan");
+  std::vector<std::string> arms;
+  for (const Json& arm : grid["arms"]) arms.push_back(arm["arm"]);
+  EXPECT_EQ(arms, (std::vector<std::string>{"truncated", "xavier", "truncated"}));
+}
+
+TEST_F(Reruns, WhenTheParentDiesTheWorkerEndsItsFile) {
+  // Steps long enough that a report to the dead parent falls between the signal and the stop.
+  const pid_t pid = start({program(), "run", spec_.string(), "--results", (folder_ / "results").string(), "--set",
+                           "model={shape: mini, max_positions: 64, vocabulary: microworld}", "--set",
+                           "training.batch=64", "--set", "training.epochs=100000", "--jobs", "1", "--threads", "1"});
+  for (int i = 0; i < 400 && run_files(folder_ / "results").empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  ::kill(pid, SIGKILL);
+  finish(pid);
+  const auto files = run_files(folder_ / "results");
+  ASSERT_EQ(files.size(), 1u);
+  std::string state = "running";
+  for (int i = 0; i < 400 && state == "running"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const Said said = initlab({"show", files[0].string(), "--json"});
+    if (said.code == 0) state = base::parse_json(said.out, "show")["state"];
+  }
+  EXPECT_EQ(state, "interrupted");
+}
+
+TEST_F(Reruns, HelpNeedsNothingElse) {
+  for (const char* name : {"run", "plan", "compare", "show", "tokenize", "data"}) {
+    const Said said = initlab({name, "--help"});
+    EXPECT_EQ(said.code, 0) << said.err;
+    EXPECT_EQ(said.out, initlab({"help", name}).out);
+  }
+  EXPECT_EQ(initlab({"help", "help"}).code, 0);
+  const Said said = initlab({"show"});
+  EXPECT_EQ(said.code, 2);
+  EXPECT_NE(said.err.find("expected initlab show RUN.h5 [--json], got less"), std::string::npos) << said.err;
+}
+
+TEST_F(Reruns, OutputThatCannotBeWrittenIsAnError) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "skipped: no /dev/full";
+  const Said said = command({"sh", "-c", "'" + program() + "' plugins --json > /dev/full"});
+  EXPECT_EQ(said.code, 2);
+  EXPECT_NE(said.err.find("standard output: cannot be written"), std::string::npos) << said.err;
+}
+
+}  // namespace
+}  // namespace initlab::integration
