@@ -1,88 +1,11 @@
 // The distributions are what their files say, over more than a million draws of the program's own streams. Bounds are
 // computed: 5 standard errors. Standard deviations, not variances; cuts in sigmas.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cmath>
-#include <functional>
-#include <numbers>
-
-#include "base/error.hpp"
-#include "config/config.hpp"
-#include "init/init.hpp"
-#include "params/params.hpp"
+#include "plugins/draws.hpp"
 
 namespace initlab {
 namespace {
 
-constexpr std::int64_t kRows = 6000, kWidth = 200;  // 1.2 million elements; fans differ
-const std::string kName = "bert.embeddings.word_embeddings.weight";
-
-const init::Catalog& catalog() {
-  static const init::Catalog loaded = [] {
-    init::Catalog c;
-    for (const std::string& file : init::find_plugins({}, INITLAB_BINARY_DIR "/initlab")) c.load(file);
-    return c;
-  }();
-  return loaded;
-}
-
-// One large tensor, filled by a strategy.
-std::vector<float> draw(const std::string& use, std::vector<std::pair<std::string, std::string>> options = {},
-                        params::Role role = params::Role::embedding, std::uint64_t seed = 2025) {
-  params::ParameterTable table;
-  table.add(kName, role, {kRows, kWidth}, -1, false);
-  config::RunPlan plan;
-  plan.seeds.init = seed;
-  config::InitRule rule;
-  rule.use = use;
-  rule.options = std::move(options);
-  plan.init = {rule};
-  const config::ModelConfig model;
-  std::vector<float> values(static_cast<std::size_t>(table.size()));
-  init::apply(catalog(), init::assign(catalog(), plan, table, nullptr, model), plan, model, nullptr, values);
-  return values;
-}
-
-struct Moments {
-  double mean, stddev, mean_error, stddev_error;  // errors: one standard error each, from the sample's moments
-};
-
-Moments moments(const std::vector<float>& values) {
-  const double n = static_cast<double>(values.size());
-  double sum = 0, second = 0, fourth = 0;
-  for (const float x : values) sum += x;
-  const double mean = sum / n;
-  for (const float x : values) {
-    const double d2 = (x - mean) * (x - mean);
-    second += d2;
-    fourth += d2 * d2;
-  }
-  const double variance = second / n, stddev = std::sqrt(variance);
-  return {mean, stddev, stddev / std::sqrt(n), std::sqrt((fourth / n - variance * variance) / n) / (2 * stddev)};
-}
-
-void expect_moments(const std::vector<float>& values, double mean, double stddev) {
-  const Moments m = moments(values);
-  EXPECT_NEAR(m.mean, mean, 5 * m.mean_error);
-  EXPECT_NEAR(m.stddev, stddev, 5 * m.stddev_error);
-  EXPECT_LT(m.stddev_error, 0.001 * stddev);  // the check can tell 0.02 from 0.0176 and a variance from a deviation
-}
-
-// Kolmogorov-Smirnov: the largest distance between sample and distribution is above 2.2 / sqrt(n) with probability
-// 1e-4.
-void expect_distribution(std::vector<float> values, const std::function<double(double)>& cdf) {
-  std::ranges::sort(values);
-  const double n = static_cast<double>(values.size());
-  double distance = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double p = cdf(static_cast<double>(values[i]));
-    distance = std::max({distance, p - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - p});
-  }
-  EXPECT_LT(distance, 2.2 / std::sqrt(n));
-}
-
-double normal_cdf(double z) { return std::erfc(-z / std::numbers::sqrt2) / 2; }
+using namespace draws;
 
 TEST(Statistics, Normal) {
   const auto x = draw("normal", {{"mean", "0.01"}, {"stddev", "0.05"}});
