@@ -70,6 +70,9 @@ typedef struct {
   /* Since minor 1. The model's parameter number i, counted from 0. The asker sets the size, the host the rest. Returns
    * zero; non-zero past the last one. */
   int (*parameter)(const void* context, uint64_t i, il_param* param);
+  /* Since minor 1. As source, but data is null: whether the checkpoint has a tensor, and its shape. What is asked for
+   * here does not count as used. */
+  int (*source_shape)(const void* context, const char* tensor, il_view* view);
 } il_host;
 
 /* Filled by the plugin when a call fails (returns non-zero): a zero-terminated sentence without the plugin's or

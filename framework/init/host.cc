@@ -75,6 +75,17 @@ int Host::source(const void* self, const char* tensor, il_view* view) {
   }
 }
 
+int Host::source_shape(const void* self, const char* tensor, il_view* view) {
+  const Host& host = *static_cast<const Host*>(self);
+  if (host.checkpoint_ == nullptr || view->size < sizeof(il_view)) return 1;
+  const checkpoint::TensorInfo* info = host.checkpoint_->find(tensor);
+  if (info == nullptr) return 1;
+  view->rank = static_cast<std::uint32_t>(info->shape.size());
+  view->dims = info->shape.data();
+  view->data = nullptr;
+  return 0;
+}
+
 int Host::parameter(const void* self, std::uint64_t i, il_param* param) {
   const Host& host = *static_cast<const Host*>(self);
   if (i >= host.table_.size() || param->size < sizeof(il_param)) return 1;

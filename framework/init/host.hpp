@@ -24,7 +24,7 @@ class Host {
   Host(const config::Seeds& seeds, const std::vector<const params::Parameter*>& table, const config::ModelConfig& model,
        const checkpoint::Checkpoint* checkpoint, const params::Parameter& filled);
 
-  il_host lend() const { return {sizeof(il_host), this, &uniform, &normal, &source, &parameter}; }
+  il_host lend() const { return {sizeof(il_host), this, &uniform, &normal, &source, &parameter, &source_shape}; }
 
   // Keys of the checkpoint's tensors that the strategy got, in the order of its first asking.
   const std::vector<std::string>& keys() const { return keys_; }
@@ -47,6 +47,7 @@ class Host {
   static void uniform(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n);
   static void normal(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n);
   static int source(const void* self, const char* tensor, il_view* view);
+  static int source_shape(const void* self, const char* tensor, il_view* view);
   static int parameter(const void* self, std::uint64_t i, il_param* param);
 
   const config::Seeds& seeds_;

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <span>
@@ -204,6 +205,18 @@ Options parse_options(std::span<const il_option> given) {
   }
   Options::fields(options, detail::Reader(given));
   return options;
+}
+
+// Where the text of an option stands in a list of words. Throws Refusal that names the key and the words.
+inline std::size_t one_of(const char* key, std::string_view text, std::initializer_list<std::string_view> words) {
+  std::string known;
+  std::size_t i = 0;
+  for (const std::string_view word : words) {
+    if (word == text) return i;
+    known += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + std::string(word);
+    ++i;
+  }
+  throw Refusal("option " + detail::in_quotes(key) + ": expected " + known + ", got " + detail::in_quotes(text));
 }
 
 // The declared list. Owns its texts; il_option_info points into them.

@@ -60,6 +60,12 @@ struct SourceTensor {
 
 inline std::span<const std::int64_t> shape_of(const il_param& param) { return {param.dims, param.rank}; }
 
+inline std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text;
+  for (const std::int64_t dim : shape) text += (text.empty() ? "" : ", ") + std::to_string(dim);
+  return "(" + text + ")";
+}
+
 inline std::uint64_t elements(std::span<const std::int64_t> shape) {
   std::uint64_t n = 1;
   for (const std::int64_t dim : shape) n *= static_cast<std::uint64_t>(dim);
@@ -87,6 +93,14 @@ class Sources {
     const auto found = shape(tensor);
     if (!found) throw Missing(tensor);
     return *found;
+  }
+  // The host's own look, for a check() that adds to it: throws Missing, or Refusal where the shape differs from
+  // param's.
+  void require_like(const il_param& param) const {
+    const auto found = shape_or_missing(param.name);
+    if (!std::ranges::equal(found, shape_of(param)))
+      throw Refusal("expected shape " + shape_text(shape_of(param)) + ", got " + shape_text(found) +
+                    " in the checkpoint");
   }
 
  private:
@@ -126,6 +140,13 @@ class Host {
     param.size = sizeof param;
     if (host_.size < sizeof(il_host) || host_.parameter(host_.context, i, &param) != 0) return std::nullopt;
     return param;
+  }
+  // The shape of the checkpoint's tensor of that name, or nothing; does not read it.
+  std::optional<std::span<const std::int64_t>> source_shape(const char* tensor) const {
+    il_view view{};
+    view.size = sizeof view;
+    if (host_.size < sizeof(il_host) || host_.source_shape(host_.context, tensor, &view) != 0) return std::nullopt;
+    return std::span<const std::int64_t>(view.dims, view.rank);
   }
 
  private:

@@ -97,7 +97,7 @@ class SyntheticHost {
   SyntheticHost(const SyntheticHost&) = delete;
   SyntheticHost& operator=(const SyntheticHost&) = delete;
 
-  il_host host() const { return {sizeof(il_host), this, &uniform, &normal, &source, &parameter}; }
+  il_host host() const { return {sizeof(il_host), this, &uniform, &normal, &source, &parameter, &source_shape}; }
 
  private:
   struct Source {
@@ -149,6 +149,11 @@ class SyntheticHost {
     const auto& host = *static_cast<const SyntheticHost*>(self);
     if (i >= host.parameters_.size()) return 1;
     *param = host.parameters_[i].param();
+    return 0;
+  }
+  static int source_shape(const void* self, const char* tensor, il_view* view) {
+    if (source(self, tensor, view) != 0) return 1;
+    view->data = nullptr;
     return 0;
   }
   static int source(const void* self, const char* tensor, il_view* view) {

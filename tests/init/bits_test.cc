@@ -37,7 +37,8 @@ TEST_F(InitTest, GoldenBitsOfEveryStrategy) {
   };
   for (const CatalogEntry& entry : built_catalog().entries()) {
     const std::string id = entry.strategy->id;
-    if (id == "pretrained/1") continue;  // its bits are the checkpoint's
+    if (entry.strategy->extension != nullptr && entry.strategy->extension(IL_EXT_NEEDS_SOURCE) != nullptr)
+      continue;  // below
     const config::InitRule r = entry.name == "constant" ? rule(id, {{"value", "0.3"}}) : rule(id);
     plan_.init = {r};
     plan_.head = {r};
@@ -45,6 +46,43 @@ TEST_F(InitTest, GoldenBitsOfEveryStrategy) {
     plan_.seeds.head = 2026;
     std::vector<float> values;
     filled(values);
+    const std::string hash =
+        base::sha256_hex({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
+    const auto wanted = golden.find(id);
+    EXPECT_EQ(hash, wanted == golden.end() ? "none: a new strategy needs its golden hash here" : wanted->second) << id;
+  }
+}
+
+// From the fixture's checkpoint, whose values are all positive: sign_preserve's default is then shuffle, and transplant's
+// is pretrained.
+TEST_F(InitTest, GoldenBitsOfEveryStrategyFromACheckpoint) {
+  const std::map<std::string, std::string> golden = {
+      {"interpolate/1", "b21d08a41c4d05ab4c3a4445243d66bd222ab3cc0bd1d4430783e479d74f3204"},
+      {"magnitude_preserve/1", "d10972ea3c7d659fc57d580f8e57e6b70df4e91e8f8b5823282d3cd2d19a7428"},
+      {"mask/1", "fcfc6eb6517a76666157da6044f98120c2ba00e99ca69a6b9bf975489f0624de"},
+      {"moment_match/1", "fc90f02f5691c05fe0da5a6ff0151cca439f50d555edc40db89fe64a0659b33e"},
+      {"noise/1", "5050a1f205e0db01b9148dd2caeef7ab651baaf8b8da90c21ab690ae71b1dbc4"},
+      {"permute_layers/1", "5efaf11dac792b9342b558b99f66877f904af2128cfc04c07f4fddadbce25fff"},
+      {"pretrained/1", "b8866f1cfe768661ad75ef2f57bbb54f5e434d9da7905112218cf2f913ab39a9"},
+      {"quantize/1", "fa3fa55f05c3127eded89e782dc7a151dbf8f41cb59efa567e5f71c4c09a1a4d"},
+      {"shuffle/1", "9086b3c60779ed57a44efcdc555dd61d570c73f5a08cde7b559982cd41574a1d"},
+      {"sign_preserve/1", "9086b3c60779ed57a44efcdc555dd61d570c73f5a08cde7b559982cd41574a1d"},
+      {"spectrum_match/1", "658457e6d686bdd25fb873bafd511a340ff16a87c54ad13086f16dc52fad97e0"},
+      {"transplant/1", "b8866f1cfe768661ad75ef2f57bbb54f5e434d9da7905112218cf2f913ab39a9"},
+  };
+  const TemporaryFolder folder;
+  write_checkpoint(folder.path(), model_, table_);
+  const auto source = checkpoint::Checkpoint::open(folder.path());
+  for (const CatalogEntry& entry : built_catalog().entries()) {
+    const std::string id = entry.strategy->id;
+    if (entry.strategy->extension == nullptr || entry.strategy->extension(IL_EXT_NEEDS_SOURCE) == nullptr) continue;
+    const config::InitRule r = entry.name == "permute_layers" ? rule(id, {{"map", "0:1,1:0"}}) : rule(id);
+    plan_.init = {r};
+    plan_.head = {r};
+    plan_.seeds.init = 2025;
+    plan_.seeds.head = 2026;
+    std::vector<float> values;
+    filled(values, &source);
     const std::string hash =
         base::sha256_hex({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
     const auto wanted = golden.find(id);
