@@ -8,6 +8,7 @@
 #include "app/progress.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "log/run_file.hpp"
 #include "report/report.hpp"
 #include "sweep/execute.hpp"
@@ -69,6 +70,20 @@ int make_checkpoints(Sweep& sweep, const po::variables_map& values) {
   return kDone;
 }
 
+// What a checkpoint holds and the model has no place for is said, once a checkpoint.
+void report_unused(const Runs& runs) {
+  std::set<std::string> seen;
+  for (const auto& run : runs) {
+    if (!run->checkpoint || !seen.insert(run->checkpoint->folder().string()).second) continue;
+    std::vector<std::string> names;
+    for (const params::Parameter& parameter : run->table->all()) names.push_back(parameter.name);
+    const std::vector<std::string> unused = run->checkpoint->unused(names);
+    if (!unused.empty())
+      spdlog::info("{}: tensors that the model has no place for: {}", run->checkpoint->folder().string(),
+                   base::join(unused, ", "));
+  }
+}
+
 void print_comparison(const Sweep& sweep, const po::variables_map& values) {
   std::vector<record::Run> runs;
   for (const auto& run : sweep.runs) {
@@ -103,6 +118,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
 int run(const po::variables_map& values, const Context& context) {
   Sweep sweep = open_sweep(values, context);
   if (const int code = make_checkpoints(sweep, values); code != kDone) return code;
+  report_unused(sweep.runs);
   const int code = exit_code(run_missing(sweep.runs, sweep, values));
   print_comparison(sweep, values);
   return code;

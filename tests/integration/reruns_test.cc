@@ -133,6 +133,21 @@ TEST_F(Reruns, WhenTheParentDiesTheWorkerEndsItsFile) {
   EXPECT_EQ(state, "interrupted");
 }
 
+TEST_F(Reruns, WhatACheckpointHoldsInVainIsSaid) {
+  ASSERT_EQ(verb("run", {"--set", "keep.weights=final", "--set", "seeds.replicates=1"}).code, 0);
+  fs::path weights = run_files(folder_ / "results")[0];
+  weights.replace_extension(".final");
+  write(spec_, "experiment: mlm\nmodel: {checkpoint: \"" + weights.string() +
+                   "\"}\ntask: {name: mlm, data: microworld, tokens: 2000}\n"
+                   "training: {epochs: 0, max_length: 64}\narms: {p: {use: pretrained, missing: zero}}\n");
+  const Said said = verb("run");
+  EXPECT_EQ(said.code, 0) << said.err;
+  const std::size_t at = said.err.find("tensors that the model has no place for: ");
+  ASSERT_NE(at, std::string::npos) << said.err;
+  for (const char* name : {"classifier.weight", "classifier.bias", "bert.pooler.dense.weight"})
+    EXPECT_NE(said.err.find(name, at), std::string::npos) << name << said.err;
+}
+
 TEST_F(Reruns, HelpNeedsNothingElse) {
   for (const char* name : {"run", "plan", "compare", "show", "tokenize", "data"}) {
     const Said said = initlab({name, "--help"});
