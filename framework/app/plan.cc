@@ -55,7 +55,7 @@ double seconds_per_flop(const sweep::Prepared& run, int threads) {
   model::Bert bert(run.model, run.data->info.head, run.num_labels,
                    {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
   for (float& value : bert.values()) value = 0.01f;
-  train::Adam optimizer(run.plan.training.optimizer, bert.parameters());
+  train::Adam optimizer(run.plan.training, bert.parameters(), bert.values());
   const auto one_step = [&](std::int64_t step) {
     const batch::Batch batch = batches.train(step);
     bert.forward(batch, {});

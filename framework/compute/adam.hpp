@@ -13,8 +13,9 @@ struct AdamStep {
   double gradient_scale = 1;                // clipping
 };
 
-// Updates values and both moments (n floats each) and sets the gradient to zero. Twin: reference/adam.hpp.
+// Updates values and both moments (n floats each) and sets the gradient to zero. Weight decay pulls towards zero, or
+// towards `anchor` (n floats) where one is given. Twin: reference/adam.hpp.
 void adam_update(const AdamStep& step, std::span<float> values, std::span<float> gradients, std::span<float> first,
-                 std::span<float> second);
+                 std::span<float> second, std::span<const float> anchor = {});
 
 }  // namespace initlab::compute

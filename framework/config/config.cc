@@ -116,6 +116,7 @@ base::Json to_json(const InitRule& rule) {
   for (const auto& [key, value] : rule.options) options[key] = value;
   object["options"] = std::move(options);
   object["roles"] = rule.roles;
+  object["parts"] = rule.parts;
   object["match"] = rule.match ? base::Json(*rule.match) : base::Json(nullptr);
   object["layers"] = rule.layers ? base::Json(rule.layers->text) : base::Json(nullptr);
   object["missing"] = rule.missing ? base::Json(*rule.missing) : base::Json(nullptr);
@@ -123,5 +124,7 @@ base::Json to_json(const InitRule& rule) {
 }
 
 std::vector<std::string> role_names() { return {"matrix", "embedding", "bias", "norm_scale", "norm_shift"}; }
+
+std::vector<std::string> part_names() { return {"embeddings", "attention", "ffn", "norms", "pooler", "head"}; }
 
 }  // namespace initlab::config

@@ -113,6 +113,7 @@ struct OptimizerConfig {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.01;
+  std::string weight_decay_to = "zero";
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -122,6 +123,8 @@ struct OptimizerConfig {
     visit("beta2", self.beta2, "decay of the second moment", fraction());
     visit("epsilon", self.epsilon, "added to the root of the second moment", at_least(0));
     visit("weight_decay", self.weight_decay, "decoupled; none on biases and LayerNorm", at_least(0));
+    visit("weight_decay_to", self.weight_decay_to, "what weights decay to: zero, or initial (the run's initial weights)",
+          one_of({"zero", "initial"}));
   }
 };
 
@@ -133,6 +136,21 @@ struct ScheduleConfig {
   static void fields(Self& self, Visitor&& visit) {
     visit("name", self.name, "after warmup: linear to 0, constant, or cosine to 0", one_of({"linear", "constant", "cosine"}));
     visit("warmup", self.warmup, "share of the steps with a rising rate", fraction());
+  }
+};
+
+// Peak rates of single parts, instead of optimizer.learning_rate; params::part_of says what is in a part.
+struct PartRates {
+  std::optional<double> embeddings, attention, ffn, norms, pooler, head;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("embeddings", self.embeddings, "peak rate of the embeddings; optimizer.learning_rate where absent", at_least(0));
+    visit("attention", self.attention, "likewise, of the attention projections", at_least(0));
+    visit("ffn", self.ffn, "likewise, of the feed-forward layers", at_least(0));
+    visit("norms", self.norms, "likewise, of the layers' LayerNorms", at_least(0));
+    visit("pooler", self.pooler, "likewise, of the pooler", at_least(0));
+    visit("head", self.head, "likewise, of the task head", at_least(0));
   }
 };
 
@@ -158,8 +176,14 @@ struct TrainingConfig {
   double dropout = 0.1;
   std::optional<double> attention_dropout;  // as dropout where absent
   double clip = 1.0;                        // 0: no clipping
+  std::vector<std::string> freeze;          // parts, or patterns of tensor names
+  PartRates learning_rates;
+  double layer_decay = 1.0;
+  double mixout = 0.0;
+  std::string mixout_unit = "weight";
   EvaluateConfig evaluate;
   std::string precision = "f32";
+  std::string place;  // file:line:column, for messages
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -174,6 +198,13 @@ struct TrainingConfig {
     visit("dropout", self.dropout, "probability, at all of BERT's places", fraction());
     visit("attention_dropout", self.attention_dropout, "probability on attention weights; as dropout where absent", fraction());
     visit("clip", self.clip, "largest global gradient norm; 0 for no clipping", at_least(0));
+    visit("freeze", self.freeze, "parts, or patterns of tensor names, that keep their initial values");
+    visit("learning_rates", self.learning_rates, "");
+    visit("layer_decay", self.layer_decay, "factor on the learning rate from each layer to the one below",
+          Check{.low = 0, .high = 1, .low_open = true});
+    visit("mixout", self.mixout, "probability that a step sees an initial weight of the encoder instead", fraction());
+    visit("mixout_unit", self.mixout_unit, "what mixout replaces together: one weight, or all that leave a neuron",
+          one_of({"weight", "neuron"}));
     visit("evaluate", self.evaluate, "");
     visit("precision", self.precision, "arithmetic of matrix products", one_of({"f32"}));
   }
@@ -194,6 +225,7 @@ struct InitRule {
   std::string use;                                            // strategy name, without or with "/revision"
   std::vector<std::pair<std::string, std::string>> options;  // the strategy's own keys, YAML scalar text
   std::vector<std::string> roles;                             // empty: the strategy's natural roles
+  std::vector<std::string> parts;                             // of the model; empty: all
   std::optional<std::string> match;                           // name pattern with * and ?
   std::optional<LayerRange> layers;
   std::optional<std::string> missing;                         // strategy for what the checkpoint lacks
@@ -203,6 +235,7 @@ struct InitRule {
 base::Json to_json(const InitRule& rule);  // without place: part of a run's identity
 
 std::vector<std::string> role_names();  // matrix, embedding, bias, norm_scale, norm_shift
+std::vector<std::string> part_names();  // embeddings, attention, ffn, norms, pooler, head; params::part_of says what is in them
 
 // One seed per named stream; all arms of a replicate share them, so comparisons are paired.
 struct Seeds {

@@ -29,6 +29,7 @@ struct Rule {
   const CatalogEntry* missing;               // null where the rule has no `missing`
   std::shared_ptr<const Strategy> strategy;  // entry's, with the rule's options
   std::uint32_t roles;
+  std::uint32_t parts;       // bits in the order of params::Part
   std::int64_t covered = 0;  // tensors that it covers
   std::int64_t decided = 0;  // of these, not decided by an earlier rule
 
@@ -75,11 +76,19 @@ class Assigner {
 
  private:
   Rule resolve(const config::InitRule& rule) const {
-    Rule r{
-        .rule = &rule, .entry = &catalog_.find(rule.use, rule.place), .missing = nullptr, .strategy = {}, .roles = 0};
+    Rule r{.rule = &rule,
+           .entry = &catalog_.find(rule.use, rule.place),
+           .missing = nullptr,
+           .strategy = {},
+           .roles = 0,
+           .parts = 0};
     r.strategy = std::make_shared<const Strategy>(catalog_, *r.entry, rule.options, rule.place);
-    for (const std::string& role : rule.roles) r.roles |= named_role(role, rule.place);
+    for (const std::string& role : rule.roles)
+      r.roles |= 1u << named(role, "role", "a role", config::role_names(), rule.place);
     if (rule.roles.empty()) r.roles = r.entry->strategy->natural_roles;
+    for (const std::string& part : rule.parts)
+      r.parts |= 1u << named(part, "part", "a part of the model", config::part_names(), rule.place);
+    if (rule.parts.empty()) r.parts = ~0u;
     if (needs_source(*r.entry) && source_ == nullptr)
       throw base::Error({rule.place, r.subject(), "a checkpoint to take values from", "none",
                          "name one: model: {checkpoint: FOLDER}"});
@@ -99,16 +108,21 @@ class Assigner {
     Strategy(catalog_, *r.missing, {}, rule.place);
   }
 
-  static std::uint32_t named_role(const std::string& role, const std::string& place) {
-    const std::vector<std::string> names = config::role_names();
-    const auto found = std::ranges::find(names, role);
+  // Where `name` stands in the list.
+  static std::ptrdiff_t named(const std::string& name, const char* subject, const char* expected,
+                              const std::vector<std::string>& names, const std::string& place) {
+    const auto found = std::ranges::find(names, name);
     if (found == names.end())
-      throw base::Error({place, "role", "a role", base::quote(role), base::did_you_mean(role, names)});
-    return 1u << (found - names.begin());
+      throw base::Error({place, subject, expected, base::quote(name), base::did_you_mean(name, names)});
+    return found - names.begin();
+  }
+
+  static bool in_parts(const Rule& r, const params::Parameter& p) {
+    return (r.parts >> static_cast<unsigned>(params::part_of(p)) & 1u) != 0;
   }
 
   bool covers(const Rule& r, const params::Parameter& p) const {
-    if ((r.roles & role_bit(p.role)) == 0) return false;
+    if ((r.roles & role_bit(p.role)) == 0 || !in_parts(r, p)) return false;
     if (r.rule->match && !base::glob_match(*r.rule->match, p.name)) return false;
     return !r.rule->layers || r.rule->layers->covers(p.layer, model_.layers);
   }
@@ -211,11 +225,22 @@ class Assigner {
       return head ? "no layer of the stack is in the head"
                   : "layers " + base::quote(rule.layers->text) + " holds none of the " + std::to_string(model_.layers) +
                         " encoder layers, 0 to " + std::to_string(model_.layers - 1);
+    const std::string why = why_no_part(r, head);
+    if (!why.empty()) return why;
     std::vector<std::string> roles;
     for (std::size_t i = 0; i < config::role_names().size(); ++i)
       if ((r.roles & (1u << i)) != 0) roles.push_back(config::role_names()[i]);
     return "it speaks of " + base::join(roles, ", ") +
            (rule.roles.empty() ? " only, unless `role:` names others" : " only");
+  }
+
+  // Empty where this side has a tensor in the rule's parts.
+  std::string why_no_part(const Rule& r, bool head) const {
+    const auto& all = table_.all();
+    if (std::ranges::any_of(all, [&](const auto& p) { return p.head == head && in_parts(r, p); })) return "";
+    const std::string parts = "part " + base::join(r.rule->parts, ", ");
+    if (std::ranges::none_of(all, [&](const auto& p) { return in_parts(r, p); })) return "this model has no " + parts;
+    return parts + (head ? " belongs to the encoder: use the arm's rules" : " belongs to the task head: use `head:`");
   }
 
   // Empty where the pattern matches a name of this side.

@@ -16,6 +16,25 @@ const char* to_text(Role role) {
   return "";
 }
 
+const char* to_text(Part part) {
+  switch (part) {
+    case Part::embeddings: return "embeddings";
+    case Part::attention: return "attention";
+    case Part::ffn: return "ffn";
+    case Part::norms: return "norms";
+    case Part::pooler: return "pooler";
+    case Part::head: return "head";
+  }
+  return "";
+}
+
+Part part_of(const Parameter& p) {
+  if (p.head) return Part::head;
+  if (p.layer < 0) return p.name.starts_with("bert.pooler.") ? Part::pooler : Part::embeddings;
+  if (p.role == Role::norm_scale || p.role == Role::norm_shift) return Part::norms;
+  return p.name.find(".attention.") != std::string::npos ? Part::attention : Part::ffn;
+}
+
 void ParameterTable::add(std::string name, Role role, std::vector<std::int64_t> shape, std::int64_t layer, bool head) {
   Parameter p;
   p.name = std::move(name);

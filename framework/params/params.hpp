@@ -30,6 +30,17 @@ struct Parameter {
   bool decays() const { return role == Role::matrix || role == Role::embedding; }  // weight decay: none on biases, norms
 };
 
+// The parts of a model, for rules and for training settings. Each parameter is in exactly one:
+//   embeddings  bert.embeddings.*, its LayerNorm included
+//   attention   query, key, value and output projection of all layers, weights and biases
+//   ffn         both dense layers of the feed-forward blocks, weights and biases
+//   norms       the LayerNorms of the layers
+//   pooler      bert.pooler.*
+//   head        the task head
+enum class Part { embeddings, attention, ffn, norms, pooler, head };  // in the order of config::part_names()
+const char* to_text(Part part);
+Part part_of(const Parameter& parameter);
+
 class ParameterTable {
  public:
   void add(std::string name, Role role, std::vector<std::int64_t> shape, std::int64_t layer, bool head);

@@ -124,9 +124,9 @@ class Chain {
       throw Error({document.mark.text(), "spec", "a map with experiment, model, task and arms", document.got(), ""});
     expand_variables(document, defaults_);
     if (const Node* extends = document.find("extends")) {
-      const Node name = *extends;
+      const Node names = *extends;
       document.erase("extends");
-      document = merge(read_parent(name, file), std::move(document));
+      document = merge(read_parents(names, file), std::move(document));
     }
     open_.pop_back();
     return document;
@@ -137,6 +137,17 @@ class Chain {
     std::error_code error;
     const fs::path path = fs::weakly_canonical(file, error);
     return error ? file.string() : path.string();
+  }
+
+  // A list lies layer by layer: each file over the ones before it.
+  Node read_parents(const Node& names, const fs::path& child) {
+    if (!names.is_sequence()) return read_parent(names, child);
+    if (names.items.empty())
+      throw Error({names.mark.text(), "extends", "the path of a spec file", "an empty list", ""});
+    Node document = read_parent(names.items.front(), child);
+    for (std::size_t i = 1; i < names.items.size(); ++i)
+      document = merge(std::move(document), read_parent(names.items[i], child));
+    return document;
   }
 
   Node read_parent(const Node& name, const fs::path& child) {
@@ -150,6 +161,9 @@ class Chain {
     if (open_.size() >= kMostExtends)
       throw Error(
           {name.mark.text(), "extends", "a chain of at most " + std::to_string(kMostExtends) + " files", "more", ""});
+    if (++files_ > kMostExtended)
+      throw Error(
+          {name.mark.text(), "extends", "at most " + std::to_string(kMostExtended) + " files in all", "more", ""});
     std::string text;
     try {
       text = base::read_file(file, kMostFileBytes);
@@ -161,6 +175,7 @@ class Chain {
 
   const Variables& defaults_;
   std::vector<std::string> open_;
+  std::size_t files_ = 0;  // read by `extends`, each time counted
 };
 
 void apply_override(Node& document, const Override& change, const Variables& defaults) {

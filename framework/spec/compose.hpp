@@ -15,7 +15,8 @@ namespace initlab::spec {
 
 using Variables = std::map<std::string, std::string>;
 
-inline constexpr std::size_t kMostExtends = 16;  // files in a chain
+inline constexpr std::size_t kMostExtends = 16;   // files in a chain
+inline constexpr std::size_t kMostExtended = 64;  // files in all, where `extends` is a list
 
 // Replaces ${NAME} in every scalar by the environment's value, or by `defaults`; "$${" is a literal "${". Empty counts
 // as unset. Throws Error at the scalar for an unset or malformed variable.

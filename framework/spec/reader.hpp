@@ -47,6 +47,15 @@ void read_value(const Node& node, const std::string& path, std::optional<T>& val
   read_value(node, path, value.emplace(), check);
 }
 
+// One value or a list of them.
+template <class T>
+void read_value(const Node& node, const std::string& path, std::vector<T>& values, const config::Check& check) {
+  values.clear();
+  if (!node.is_sequence()) return read_value(node, path, values.emplace_back(), check);
+  for (std::size_t i = 0; i < node.items.size(); ++i)
+    read_value(node.items[i], path + "[" + std::to_string(i) + "]", values.emplace_back(), check);
+}
+
 template <config::HasFields T>
 void read_value(const Node& node, const std::string& path, T& value, const config::Check& = {});
 

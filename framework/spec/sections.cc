@@ -50,10 +50,13 @@ void check_shape_source(const Node& node, const config::ModelSpec& model) {
   const std::vector<std::string> sources = {"checkpoint", "shape", "layers", "hidden", "heads"};
   const bool has_checkpoint = node.has("checkpoint");
   if (has_checkpoint) {
+    const std::vector<std::string> beside = {"checkpoint", "pooling", "cased",       "layers",
+                                             "hidden",     "heads",   "intermediate"};
     for (const Entry& entry : node.entries)
-      if (entry.key != "checkpoint" && entry.key != "pooling" && entry.key != "cased")
+      if (std::find(beside.begin(), beside.end(), entry.key) == beside.end())
         throw Error({entry.mark.text(), "model." + entry.key, "no such key beside model.checkpoint", entry.value.got(),
-                     "a checkpoint brings its shape and vocabulary; only pooling and cased may stand beside it"});
+                     "a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads and "
+                     "intermediate may stand beside it"});
     return;
   }
   for (const char* key : {"layers", "hidden", "heads"}) {
@@ -103,6 +106,7 @@ config::TaskConfig read_task(const Node& node) {
 config::TrainingConfig read_training(const Node& node, const std::string& path) {
   config::TrainingConfig training;
   read_fields(node, path, training);
+  training.place = node.mark.text();
   std::vector<std::string> given;
   for (const std::string& key : length_keys())
     if (node.has(key)) given.push_back(key);
@@ -139,6 +143,8 @@ InitRule read_rule(const Node& node, const std::string& path) {
       rule.use = read_text(value, at);
     } else if (entry.key == "role") {
       rule.roles = read_texts(value, at, config::one_of(config::role_names()));
+    } else if (entry.key == "part") {
+      rule.parts = read_texts(value, at, config::one_of(config::part_names()));
     } else if (entry.key == "match") {
       rule.match = read_text(value, at);
     } else if (entry.key == "missing") {

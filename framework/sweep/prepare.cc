@@ -7,6 +7,7 @@
 #include "base/hash.hpp"
 #include "base/text.hpp"
 #include "sweep/folder.hpp"
+#include "train/groups.hpp"
 
 namespace initlab::sweep {
 namespace {
@@ -25,10 +26,8 @@ std::string vocabulary_hash(const text::WordPiece& tokenizer) {
   return hash.finish_hex();
 }
 
-// The shape that the spec states, without a checkpoint.
-config::ModelConfig stated_shape(const config::ModelSpec& spec) {
-  config::ModelConfig model;
-  if (spec.shape) model = *config::named_shape(*spec.shape);
+// The model with what the spec states in place of its own.
+config::ModelConfig with_stated_shape(config::ModelConfig model, const config::ModelSpec& spec) {
   if (spec.layers) model.layers = *spec.layers;
   if (spec.hidden) model.hidden = *spec.hidden;
   if (spec.heads) model.heads = *spec.heads;
@@ -125,8 +124,9 @@ std::shared_ptr<const Prepared> Workshop::prepare(const config::RunPlan& plan) {
     p.checkpoint = open_checkpoint(*spec.checkpoint);
     p.model = p.checkpoint->model();
   } else {
-    p.model = stated_shape(spec);
+    p.model = spec.shape ? *config::named_shape(*spec.shape) : config::ModelConfig{};
   }
+  p.model = with_stated_shape(std::move(p.model), spec);
   if (spec.pooling) p.model.pooling = *spec.pooling;
   p.tokenizer = open_tokenizer(p);
   if (!p.promise && !p.checkpoint) p.model.vocabulary = p.tokenizer->size();
@@ -140,6 +140,7 @@ std::shared_ptr<const Prepared> Workshop::prepare(const config::RunPlan& plan) {
   if (!table)
     table = std::make_shared<params::ParameterTable>(params::bert_parameters(p.model, p.data->info.head, p.num_labels));
   p.table = table;
+  train::update_groups(plan.training, *p.table);  // or throws: what `training` names must be there
 
   std::set<std::size_t> libraries;
   for (const init::Assignment& assignment : p.assignments(catalog_)) libraries.insert(assignment.entry->library);

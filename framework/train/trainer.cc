@@ -7,6 +7,7 @@
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "data/metrics.hpp"
+#include "train/mixout.hpp"
 #include "train/optimizer.hpp"
 #include "train/schedule.hpp"
 
@@ -87,7 +88,11 @@ Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, 
   dropout.attention = training.attention_dropout.value_or(training.dropout);
   dropout.stream = &dropout_stream;
 
-  Adam optimizer(training.optimizer, bert.parameters());
+  std::vector<float> initial;
+  if (training.mixout > 0 || training.optimizer.weight_decay_to == "initial")
+    initial.assign(bert.values().begin(), bert.values().end());
+  Adam optimizer(training, bert.parameters(), initial);
+  Mixout mixout(training, seeds, bert.parameters(), initial);
   std::fill(bert.gradients().begin(), bert.gradients().end(), 0.0f);
   const Budget budget(training, batches.steps_per_epoch());
   std::int64_t step = 0;
@@ -98,17 +103,19 @@ Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, 
     const Clock::time_point start = Clock::now();
     record::StepRecord record;
     record.step = step + 1;
-    record.learning_rate = training.optimizer.learning_rate * budget.rate_factor(step);
+    const double rate = budget.rate_factor(step);
+    record.learning_rate = training.optimizer.learning_rate * rate;
     const batch::Batch batch = batches.train(step);
     record.tokens = batch.tokens();
     record.examples = batch.examples;
     dropout.step = static_cast<std::uint32_t>(step);
+    mixout.mix(dropout.step, bert.values());
     record.loss = forward_backward(batch, training.accumulate, dropout, head, bert);
+    mixout.unmix(dropout.step, bert.values(), bert.gradients());
+    clear_frozen(optimizer.groups(), bert.gradients());
     record.grad_norm = global_norm(bert.gradients());
     const bool finite = std::isfinite(record.loss) && std::isfinite(record.grad_norm);
-    if (finite)
-      optimizer.step(bert.values(), bert.gradients(), record.learning_rate,
-                     clip_factor(record.grad_norm, training.clip));
+    if (finite) optimizer.step(bert.values(), bert.gradients(), rate, clip_factor(record.grad_norm, training.clip));
     record.seconds = seconds_since(start);
     sink.step(record);
     if (!std::isfinite(record.loss)) return {record::State::failed, not_finite("loss", record.loss, record.step)};

@@ -9,7 +9,8 @@ namespace {
 TEST(Fields, JsonHasEveryFieldInOrder) {
   OptimizerConfig optimizer;
   EXPECT_EQ(base::json_text(to_json(optimizer)),
-            R"({"name":"adamw","learning_rate":5e-05,"beta1":0.9,"beta2":0.999,"epsilon":1e-08,"weight_decay":0.01})");
+            R"({"name":"adamw","learning_rate":5e-05,"beta1":0.9,"beta2":0.999,"epsilon":1e-08,"weight_decay":0.01,)"
+            R"("weight_decay_to":"zero"})");
   TrainingConfig training;
   const base::Json json = to_json(training);
   EXPECT_TRUE(json["epochs"].is_null());

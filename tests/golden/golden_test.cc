@@ -91,9 +91,9 @@ TEST_P(GoldenTraining, FiftyAdamWStepsFollowPyTorch) {
   const base::Json& training = golden.json["training"];
   const auto losses = training["losses"].get<std::vector<double>>();
   const auto norms = training["gradient_norms"].get<std::vector<double>>();
-  config::OptimizerConfig config;
-  config.learning_rate = training["learning_rate"];
-  config.weight_decay = training["weight_decay"];
+  config::TrainingConfig config;
+  config.optimizer.learning_rate = training["learning_rate"];
+  config.optimizer.weight_decay = training["weight_decay"];
   const auto steps = training["steps"].get<std::int64_t>();
   config::ScheduleConfig schedule;
   schedule.warmup = training["warmup_steps"].get<double>() / static_cast<double>(steps);
@@ -107,7 +107,7 @@ TEST_P(GoldenTraining, FiftyAdamWStepsFollowPyTorch) {
     const double gradient = train::global_norm(bert->gradients());
     EXPECT_NEAR(loss, losses[step], 1e-4 * losses[step]) << "step " << t;
     EXPECT_NEAR(gradient, norms[step], 1e-3 * norms[step]) << "step " << t;
-    optimizer.step(bert->values(), bert->gradients(), config.learning_rate * train::rate_factor(schedule, t, steps),
+    optimizer.step(bert->values(), bert->gradients(), train::rate_factor(schedule, t, steps),
                    train::clip_factor(gradient, training["clip"]));
   }
   EXPECT_LT(losses.back(), 0.8 * losses.front()) << "nothing was learned: the comparison says little";

@@ -53,6 +53,49 @@ TEST_F(Assign, RolesMatchAndLayersNarrowAndTheFirstRuleDecides) {
   EXPECT_EQ(of(all, "bert.encoder.layer.0.output.LayerNorm.bias").use, "bert_default");
 }
 
+TEST_F(Assign, PartsCombineWithRolesMatchAndLayers) {
+  config::InitRule embeddings = rule("zero"), ffn = rule("one"), attention = rule("constant", {{"value", "0.5"}});
+  embeddings.parts = {"embeddings"};
+  ffn.parts = {"ffn", "pooler"};
+  ffn.roles = {"bias"};
+  attention.parts = {"attention"};
+  attention.layers = config::parse_layer_range("0");
+  attention.match = "*.query.*";
+  plan_.init = {embeddings, ffn, attention, rule("normal")};
+  const auto all = assigned();
+  EXPECT_EQ(of(all, "bert.embeddings.word_embeddings.weight").use, "zero");
+  EXPECT_EQ(of(all, "bert.embeddings.LayerNorm.weight").use, "bert_default");  // beyond zero's natural roles
+  EXPECT_EQ(of(all, "bert.encoder.layer.1.intermediate.dense.bias").use, "one");
+  EXPECT_EQ(of(all, "bert.encoder.layer.1.intermediate.dense.weight").use, "normal");
+  EXPECT_EQ(of(all, "bert.encoder.layer.0.attention.output.dense.bias").use, "bert_default");
+  EXPECT_EQ(of(all, "bert.pooler.dense.bias").use, "one");
+  EXPECT_EQ(of(all, "bert.encoder.layer.0.attention.self.query.weight").use, "constant");
+  EXPECT_EQ(of(all, "bert.encoder.layer.0.attention.self.key.weight").use, "normal");
+  EXPECT_EQ(of(all, kQuery).use, "normal");
+}
+
+TEST_F(Assign, APartThatIsNotThereSaysSo) {
+  const std::string start =
+      "x.yaml:7:5: rule \"{use: zero}\": expected a rule that decides at least one tensor of the ";
+  plan_.init = {rule("zero")};
+  plan_.init[0].parts = {"head"};
+  EXPECT_EQ(fault(), start + "encoder, got none\n  hint: part head belongs to the task head: use `head:`");
+  plan_.init[0].parts = {"norms"};
+  EXPECT_EQ(fault(),
+            start + "encoder, got none\n  hint: it speaks of matrix, embedding only, unless `role:` names others");
+  plan_.init[0].parts = {"poler"};
+  EXPECT_EQ(fault(), "x.yaml:7:5: part: expected a part of the model, got \"poler\"\n  hint: did you mean \"pooler\"?");
+  plan_.init.clear();
+  plan_.head = {rule("zero")};
+  plan_.head[0].parts = {"ffn", "norms"};
+  EXPECT_EQ(fault(), start + "head, got none\n  hint: part ffn, norms belongs to the encoder: use the arm's rules");
+  table_ = params::bert_parameters(model_, config::HeadKind::mlm, 0);
+  plan_.head.clear();
+  plan_.init = {rule("zero")};
+  plan_.init[0].parts = {"pooler"};
+  EXPECT_EQ(fault(), start + "encoder, got none\n  hint: this model has no part pooler");
+}
+
 TEST_F(Assign, TheHeadHasItsOwnRules) {
   plan_.init = {rule("zero")};
   plan_.head = {rule("xavier_uniform")};

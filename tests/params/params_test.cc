@@ -34,6 +34,30 @@ TEST(Table, FillsItsBlockWithoutHoles) {
   EXPECT_EQ(table.find("bert.pooler.dense.weight"), nullptr);
 }
 
+TEST(Parts, EachParameterIsInOneAndTheSizesAreBertsOwn) {
+  const ParameterTable table = bert_parameters(shape("base", 30522), config::HeadKind::classifier, 2);
+  std::map<Part, std::int64_t> sizes;
+  for (const Parameter& p : table.all()) sizes[part_of(p)] += p.size;
+  const std::int64_t h = 768, i = 4 * h, layers = 12;
+  EXPECT_EQ(sizes[Part::embeddings], (30522 + 512 + 2) * h + 2 * h);  // with its LayerNorm
+  EXPECT_EQ(sizes[Part::attention], layers * 4 * (h * h + h));
+  EXPECT_EQ(sizes[Part::ffn], layers * (2 * h * i + i + h));
+  EXPECT_EQ(sizes[Part::norms], layers * 2 * 2 * h);
+  EXPECT_EQ(sizes[Part::pooler], h * h + h);
+  EXPECT_EQ(sizes[Part::head], 2 * h + 2);
+  const ParameterTable mlm = bert_parameters(shape("tiny", 100), config::HeadKind::mlm, 0);
+  for (const Parameter& p : mlm.all()) {
+    EXPECT_NE(part_of(p), Part::pooler) << p.name;
+    EXPECT_EQ(part_of(p) == Part::head, p.name.starts_with("cls.")) << p.name;  // its LayerNorm too
+  }
+}
+
+TEST(Parts, HaveTheNamesThatSpecsUse) {
+  const std::vector<std::string> names = config::part_names();
+  ASSERT_EQ(names.size(), 6u);
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(to_text(static_cast<Part>(i)), names[i]);
+}
+
 TEST(Table, QueryKeyValueStandTogether) {
   const ParameterTable table = bert_parameters(shape("tiny", 100), config::HeadKind::classifier, 2);
   const std::string self = "bert.encoder.layer.1.attention.self.";

@@ -145,9 +145,35 @@ TEST(Extends, ErrorsNameTheLine) {
     folder.write("c" + std::to_string(i) + ".yaml", "extends: c" + std::to_string(i + 1) + ".yaml\n");
   EXPECT_EQ(error_of([&] { read(folder.path() / "c0.yaml", {}, {}); }),
             at + "/c15.yaml:1:10: extends: expected a chain of at most 16 files, got more");
-  const auto list = folder.write("list.yaml", "extends: [a.yaml]\n");
+  const auto list = folder.write("list.yaml", "extends: [[a.yaml]]\n");
   EXPECT_EQ(error_of([&] { read(list, {}, {}); }),
-            list.string() + ":1:10: extends: expected the path of a spec file, got a list");
+            list.string() + ":1:11: extends: expected the path of a spec file, got a list");
+  const auto empty = folder.write("empty.yaml", "extends: []\n");
+  EXPECT_EQ(error_of([&] { read(empty, {}, {}); }),
+            empty.string() + ":1:10: extends: expected the path of a spec file, got an empty list");
+  // Each file names the next one twice: 2^16 readings, were they not counted.
+  for (int i = 0; i < 14; ++i) {
+    const std::string next = "d" + std::to_string(i + 1) + ".yaml";
+    folder.write("d" + std::to_string(i) + ".yaml", "extends: [" + next + ", " + next + "]\n");
+  }
+  folder.write("d14.yaml", kSmall);
+  EXPECT_NE(
+      error_of([&] { read(folder.path() / "d0.yaml", {}, {}); }).find("expected at most 64 files in all, got more"),
+      std::string::npos);
+}
+
+TEST(Extends, AListLiesLayerByLayer) {
+  const Folder folder;
+  folder.write("base.yaml", kSmall + "training: {batch: 8, clip: 2}\n");
+  folder.write("more.yaml", "arms: {one: [{use: one}]}\ntraining: {batch: 16}\n");
+  const auto file = folder.write("top.yaml", "extends: [base.yaml, more.yaml]\nexperiment: top\n");
+  const auto spec = read(file, {}, {});
+  ASSERT_EQ(spec.plans.size(), 2u);
+  EXPECT_EQ(spec.experiment, "top");
+  EXPECT_EQ(spec.plans[0].arm, "zero");  // the first file's arms come first
+  EXPECT_EQ(spec.plans[1].arm, "one");
+  EXPECT_EQ(spec.plans[1].training.batch, 16);
+  EXPECT_EQ(spec.plans[1].training.clip, 2.0);
 }
 
 TEST(Paths, RelativeToTheSpecFileButForVariablesAndSet) {

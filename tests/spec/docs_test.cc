@@ -23,6 +23,9 @@ template <class T>
 std::string default_text(const T& value) {
   if constexpr (config::IsOptional<T>::value) {
     return value ? default_text(*value) : "";
+  } else if constexpr (config::IsVector<T>::value) {
+    EXPECT_TRUE(value.empty());
+    return "none";
   } else if constexpr (std::is_same_v<T, double>) {
     return base::number_text(value);
   } else if constexpr (std::is_same_v<T, std::string>) {
@@ -35,6 +38,7 @@ std::string default_text(const T& value) {
 template <class T>
 std::string kind_text(const config::Check& check) {
   if (std::is_same_v<T, bool>) return "true or false";
+  if constexpr (config::IsVector<T>::value) return kind_text<typename T::value_type>(check) + ", or a list";
   return config::describe(check, std::is_same_v<T, double>         ? "a number"
                                  : std::is_same_v<T, std::int64_t> ? "an integer"
                                                                    : "text");

@@ -141,15 +141,18 @@ TEST(Errors, Training) {
       {with("training: fast"), "s.yaml:6:11: training: expected a map, got \"fast\""},
       {with("training: {batchsize: 8}"),
        "s.yaml:6:12: unknown key \"training.batchsize\"\n  hint: one of epochs, steps, seconds, batch, "
-       "accumulate, max_length, optimizer, schedule, dropout, attention_dropout, clip, evaluate, precision"},
+       "accumulate, max_length, optimizer, schedule, dropout, attention_dropout, clip, freeze, learning_rates, "
+       "layer_decay, "
+       "mixout, mixout_unit, evaluate, precision"},
       {with("training: {bathc: 8}"), "s.yaml:6:12: unknown key \"training.bathc\"\n  hint: did you mean \"batch\"?"},
       {with("training: {clip: 1,5}"),
        "s.yaml:6:20: unknown key \"training.5\"\n  hint: one of epochs, steps, seconds, batch, accumulate, "
-       "max_length, optimizer, schedule, dropout, attention_dropout, clip, evaluate, precision"},
+       "max_length, optimizer, schedule, dropout, attention_dropout, clip, freeze, learning_rates, layer_decay, "
+       "mixout, mixout_unit, evaluate, precision"},
       {with("training: {optimizer: adamw}"), "s.yaml:6:23: training.optimizer: expected a map, got \"adamw\""},
       {with("training: {optimizer: {lr: 1e-3}}"),
        "s.yaml:6:24: unknown key \"training.optimizer.lr\"\n  hint: one of name, learning_rate, "
-       "beta1, beta2, epsilon, weight_decay"},
+       "beta1, beta2, epsilon, weight_decay, weight_decay_to"},
       {with("training: {optimizer: {name: adam}}"),
        "s.yaml:6:30: training.optimizer.name: expected one of adamw, bert_adam, got \"adam\"\n  hint: did you mean "
        "\"adamw\"?"},
@@ -160,6 +163,19 @@ TEST(Errors, Training) {
       {with("training: {seconds: 0}"), "s.yaml:6:21: training.seconds: expected a number above 0, got \"0\""},
       {with("training: {dropout: 1}"), "s.yaml:6:21: training.dropout: expected a number from 0 to below 1, got \"1\""},
       {with("training: {precision: bf16}"), "s.yaml:6:23: training.precision: expected one of f32, got \"bf16\""},
+      {with("training: {layer_decay: 0}"),
+       "s.yaml:6:25: training.layer_decay: expected a number above 0 to 1, got \"0\""},
+      {with("training: {mixout: 1}"), "s.yaml:6:20: training.mixout: expected a number from 0 to below 1, got \"1\""},
+      {with("training: {mixout_unit: row}"),
+       "s.yaml:6:25: training.mixout_unit: expected one of weight, neuron, got \"row\""},
+      {with("training: {freeze: [head, []]}"), "s.yaml:6:27: training.freeze[1]: expected text, got a list"},
+      {with("training: {freeze: {head: 1}}"), "s.yaml:6:20: training.freeze: expected text, got a map"},
+      {with("training: {learning_rates: {haed: 1}}"),
+       "s.yaml:6:29: unknown key \"training.learning_rates.haed\"\n  hint: did you mean \"head\"?"},
+      {with("training: {learning_rates: {head: -1}}"),
+       "s.yaml:6:35: training.learning_rates.head: expected a number of at least 0, got \"-1\""},
+      {with("training: {optimizer: {weight_decay_to: pretrained}}"),
+       "s.yaml:6:41: training.optimizer.weight_decay_to: expected one of zero, initial, got \"pretrained\""},
       {with("training: {evaluate: {every: 0}}"),
        "s.yaml:6:30: training.evaluate.every: expected an integer of at least 1, got \"0\""},
       {with("training: {epochs: 3, steps: 5}"),
@@ -192,10 +208,12 @@ TEST(Errors, ModelAndTask) {
        "  hint: did you mean \"tiny\"?"},
       {model("{checkpoint: x, shape: tiny}"),
        "s.yaml:2:24: model.shape: expected no such key beside model.checkpoint, got \"tiny\"\n"
-       "  hint: a checkpoint brings its shape and vocabulary; only pooling and cased may stand beside it"},
+       "  hint: a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads and "
+       "intermediate may stand beside it"},
       {model("{checkpoint: x, vocabulary: /v}"),
        "s.yaml:2:24: model.vocabulary: expected no such key beside model.checkpoint, got \"/v\"\n"
-       "  hint: a checkpoint brings its shape and vocabulary; only pooling and cased may stand beside it"},
+       "  hint: a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads and "
+       "intermediate may stand beside it"},
       {model("{chekpoint: x}"), "s.yaml:2:9: unknown key \"model.chekpoint\"\n  hint: did you mean \"checkpoint\"?"},
       {model("{checkpoint: [x]}"),
        "s.yaml:2:21: model.checkpoint: expected a folder or {experiment: FILE}, got a list"},
@@ -257,6 +275,11 @@ TEST(Errors, ArmsAndRules) {
        "  hint: did you mean \"matrix\"?"},
       {arms("{a: {use: x, role: []}}"),
        "s.yaml:2:26: arms.a.role: expected one of matrix, embedding, bias, norm_scale, norm_shift, got an empty list"},
+      {arms("{a: {use: x, part: norm}}"),
+       "s.yaml:2:26: arms.a.part: expected one of embeddings, attention, ffn, norms, pooler, head, got \"norm\"\n"
+       "  hint: did you mean \"norms\"?"},
+      {arms("{a: {use: x, part: [ffn, 3]}}"),
+       "s.yaml:2:32: arms.a.part: expected one of embeddings, attention, ffn, norms, pooler, head, got \"3\""},
       {arms("{a: {use: x, layers: 2-3}}"),
        "s.yaml:2:28: arms.a.layers: expected layers as 3, 3..5, top(2) or bottom(2), got \"2-3\"\n  hint: layers count "
        "from 0"},
