@@ -109,10 +109,17 @@ std::vector<Row> parse_table(std::string_view bytes, const TableFormat& format, 
   std::vector<Row> rows;
   bool header = format.header;
   std::size_t number = 0;
+  std::size_t blank = 0;  // the first blank line of those just passed: at the end of a file they mean nothing
   for (std::string_view text : base::split(without_byte_order_mark(bytes), '\n')) {
     ++number;
     if (text.ends_with('\r')) text.remove_suffix(1);
-    if (text.empty()) continue;
+    if (text.empty()) {
+      if (blank == 0) blank = number;
+      continue;
+    }
+    if (blank != 0)
+      throw base::Error({place + ":" + std::to_string(blank), "", "an example on every line up to the last",
+                         "a blank line", "was a line lost? remove the blank one, or fetch the file again"});
     const Line line{text, place, number};
     if (header)
       check_header(line, format);

@@ -1,5 +1,5 @@
 // Tables of labelled sentences: tab-separated, one example a line. Split at tabs only, no quoting; a byte order mark,
-// CRLF and a last line without end are tolerated, empty lines are skipped. Not for text without labels.
+// CRLF and a last line without end are tolerated, blank lines at the end are skipped. Not for text without labels.
 #pragma once
 
 #include <cstddef>

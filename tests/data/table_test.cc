@@ -40,8 +40,9 @@ TEST(Table, EveryFormatReadsItsColumns) {
   EXPECT_EQ(rte[1].first + rte[1].second, "cd");
 }
 
-TEST(Table, MarkCrlfQuotesEmptyLinesAndAnOpenEndAreTolerated) {
-  const auto rows = parse("sst2", "\xEF\xBB\xBFsentence\tlabel\r\n\"unbalanced\t1\r\n\r\nlast, \"open\t0");
+TEST(Table, MarkCrlfQuotesBlankEndAndAnOpenEndAreTolerated) {
+  const auto rows = parse("sst2", "\xEF\xBB\xBFsentence\tlabel\r\n\"unbalanced\t1\r\nlast, \"open\t0");
+  EXPECT_EQ(parse("sst2", "sentence\tlabel\na\t1\n\r\n\n").size(), 1U);
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].first, "\"unbalanced");
   EXPECT_EQ(rows[0].label, 1);
@@ -56,8 +57,14 @@ TEST(Table, WrongNumberOfColumns) {
   EXPECT_NE(error_of("sst2", "sentence\tlabel\na\tb\t1\n").find("train.tsv:2: expected 2 columns"), std::string::npos);
 }
 
-TEST(Table, LineNumbersCountEmptyLinesAndTheHeader) {
-  EXPECT_EQ(error_of("sst2", "sentence\tlabel\n\na\t0\nb\t2\n"), "train.tsv:4: label: expected 0 or 1, got \"2\"");
+TEST(Table, LineNumbersCountTheHeader) {
+  EXPECT_EQ(error_of("sst2", "sentence\tlabel\na\t0\nb\t2\n"), "train.tsv:3: label: expected 0 or 1, got \"2\"");
+}
+
+TEST(Table, BlankLineAmongExamples) {
+  EXPECT_EQ(error_of("sst2", "sentence\tlabel\na\t0\n\nb\t1\n"),
+            "train.tsv:3: expected an example on every line up to the last, got a blank line\n"
+            "  hint: was a line lost? remove the blank one, or fetch the file again");
 }
 
 TEST(Table, LabelOutOfRange) {
