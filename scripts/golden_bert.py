@@ -7,6 +7,8 @@ Each case is NAME.json (model, batches with padding on Hugging Face's side, logi
 NAME.safetensors (weights in bf16, which they fill exactly; gradients in f32 under "gradient/"). Everything is computed in double,
 so that the files hold the mathematics and not one library's rounding. Dropout is 0.
 """
+import copy
+import fnmatch
 import json
 import sys
 from pathlib import Path
@@ -27,6 +29,13 @@ CASES = [
 VOCABULARY, POSITIONS, TYPES, LABELS = 120, 24, 2, 3
 STEPS, WARMUP = 50, 5
 LEARNING_RATE, WEIGHT_DECAY, CLIP = 1e-3, 0.01, 1.0
+# `training:` settings of a spec, and what they mean in PyTorch (train_controlled). The first has none: to see that the others matter.
+CONTROL_STEPS, CONTROL_WARMUP = 20, 2
+CONTROLS = [
+    {},
+    {"freeze": ["bert.embeddings.*"], "layer_decay": 0.7, "learning_rates": {"head": 5e-3}},
+    {"freeze": ["bert.encoder.layer.0.*", "bert.pooler.*"], "weight_decay": 5.0, "weight_decay_to": "initial"},
+]
 
 
 def build(head, shape, activation):
@@ -111,6 +120,45 @@ def train(model, head, batches):
     return losses, norms
 
 
+def train_controlled(model, head, batches, control):
+    layers = model.config.num_hidden_layers
+    decay = control.get("layer_decay", 1.0)
+    groups = []
+    for name, p in model.named_parameters():
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in control.get("freeze", [])):
+            p.requires_grad_(False)
+            continue
+        depth = 0
+        if name.startswith("bert.embeddings."):
+            depth = layers + 1
+        elif name.startswith("bert.encoder.layer."):
+            depth = layers - int(name.split(".")[3])
+        base = control.get("learning_rates", {}).get("head", LEARNING_RATE) if name.startswith("classifier.") else LEARNING_RATE
+        decays = not (name.endswith("bias") or "LayerNorm" in name)
+        groups.append({"params": [p], "lr": base * decay ** depth, "initial": p.detach().clone(),
+                       "wanted_decay": control.get("weight_decay", WEIGHT_DECAY) if decays else 0.0})
+    to_initial = control.get("weight_decay_to") == "initial"
+    for group in groups:
+        group["weight_decay"] = 0.0 if to_initial else group["wanted_decay"]
+    optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, CONTROL_WARMUP, CONTROL_STEPS)
+    losses, norms = [], []
+    for step in range(CONTROL_STEPS):
+        optimizer.zero_grad()
+        loss, _ = run(model, head, batches[step % len(batches)])
+        loss.backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)))
+        if to_initial:
+            with torch.no_grad():
+                for group in optimizer.param_groups:
+                    p = group["params"][0]
+                    p.sub_(group["lr"] * group["wanted_decay"] * (p - group["initial"]))
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+    return losses, norms
+
+
 def make(folder, index, name, head, shape, activation, with_training):
     torch.manual_seed(0)  # construction draws too; all it draws is overwritten
     generator = torch.Generator().manual_seed(1000 + index)
@@ -132,6 +180,13 @@ def make(folder, index, name, head, shape, activation, with_training):
     }
     if with_training:
         model.zero_grad()
+        if name == "tiny_classifier":
+            case["controls"] = []
+            for control in CONTROLS:
+                losses, norms = train_controlled(copy.deepcopy(model), head, batches, control)
+                case["controls"].append({"training": control, "steps": CONTROL_STEPS, "warmup_steps": CONTROL_WARMUP,
+                                         "learning_rate": LEARNING_RATE, "weight_decay": WEIGHT_DECAY, "clip": CLIP,
+                                         "losses": losses, "gradient_norms": norms})
         losses, norms = train(model, head, batches)
         case["training"] = {"steps": STEPS, "warmup_steps": WARMUP, "learning_rate": LEARNING_RATE,
                             "weight_decay": WEIGHT_DECAY, "clip": CLIP, "losses": losses, "gradient_norms": norms}

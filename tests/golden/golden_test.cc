@@ -113,5 +113,47 @@ TEST_P(GoldenTraining, FiftyAdamWStepsFollowPyTorch) {
   EXPECT_LT(losses.back(), 0.8 * losses.front()) << "nothing was learned: the comparison says little";
 }
 
+// Frozen parts, layer-wise decay, a head's own rate, and decay to the initial weights, as PyTorch's groups compute
+// them.
+TEST(GoldenControls, TwentyStepsFollowPyTorch) {
+  const Case golden("tiny_classifier");
+  const base::Json& plain = golden.json["controls"][0];
+  for (const base::Json& control : golden.json["controls"]) {
+    const auto bert = golden.bert();
+    const std::vector<float> initial(bert->values().begin(), bert->values().end());
+    config::TrainingConfig training;
+    training.optimizer.learning_rate = control["learning_rate"];
+    const base::Json& given = control["training"];
+    training.optimizer.weight_decay = given.value("weight_decay", control["weight_decay"].get<double>());
+    training.optimizer.weight_decay_to = given.value("weight_decay_to", "zero");
+    training.layer_decay = given.value("layer_decay", 1.0);
+    training.freeze = given.value("freeze", std::vector<std::string>{});
+    if (given.contains("learning_rates")) training.learning_rates.head = given["learning_rates"]["head"].get<double>();
+    const auto steps = control["steps"].get<std::int64_t>();
+    config::ScheduleConfig schedule;
+    schedule.warmup = control["warmup_steps"].get<double>() / static_cast<double>(steps);
+    train::Adam optimizer(training, bert->parameters(), initial);
+    const auto losses = control["losses"].get<std::vector<double>>();
+    const auto norms = control["gradient_norms"].get<std::vector<double>>();
+    ASSERT_EQ(static_cast<std::int64_t>(losses.size()), steps);
+    for (std::int64_t t = 0; t < steps; ++t) {
+      const batch::Batch batch = golden.batch(static_cast<std::size_t>(t) % golden.batches());
+      const double loss = bert->forward(batch, {}) / golden.count(batch);
+      bert->backward(static_cast<float>(1 / golden.count(batch)));
+      train::clear_frozen(optimizer.groups(), bert->gradients());
+      const double gradient = train::global_norm(bert->gradients());
+      const auto step = static_cast<std::size_t>(t);
+      EXPECT_NEAR(loss, losses[step], 1e-4 * losses[step]) << base::json_text(given) << " step " << t;
+      EXPECT_NEAR(gradient, norms[step], 1e-3 * norms[step]) << base::json_text(given) << " step " << t;
+      optimizer.step(bert->values(), bert->gradients(), train::rate_factor(schedule, t, steps),
+                     train::clip_factor(gradient, control["clip"]));
+    }
+    if (!given.empty()) {
+      EXPECT_GT(std::fabs(losses.back() - plain["losses"].back().get<double>()), 1e-2 * losses.back())
+          << "no different from the plain run: the comparison says little";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace initlab::golden

@@ -50,6 +50,37 @@ TEST_F(Verbs, HelpNamesEveryVerb) {
   }
 }
 
+// Each preset laid over the shipped experiment: which tensors come from the checkpoint is what its name says.
+TEST_F(Verbs, PresetsPlanWhatTheirNamesSay) {
+  const fs::path experiments = fs::path(INITLAB_SOURCE_DIR) / "experiments";
+  const auto is_pretrained = [](const std::string& preset, const std::string& tensor) {
+    const auto has = [&](const char* text) { return tensor.find(text) != std::string::npos; };
+    if (has("classifier.") || has("pooler.")) return false;  // the checkpoint is a masked language model
+    if (preset == "reinit_top") return !has(".layer.1.");
+    if (preset == "reinit_block") return !has(".layer.0.");
+    return has(".embeddings.") == (preset == "embeddings_only");
+  };
+  std::size_t presets = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(experiments / "presets")) {
+    const std::string preset = entry.path().stem();
+    write(spec_, "extends: [" + (experiments / "why_not_reinitialize.yaml").string() + ", " + entry.path().string() +
+                     "]\nexperiment: preset\n");
+    const Said said = initlab({"plan", spec_.string(), "--results", (folder_ / "results").string(), "--json"});
+    ASSERT_EQ(said.code, 0) << said.err;
+    const Json arm = base::parse_json(said.out, "plan")["arms"].back();
+    EXPECT_EQ(arm["arm"], preset);
+    std::size_t taken = 0;
+    for (const Json& tensor : arm["tensors"]) {
+      const bool pretrained = tensor["strategy"] == "pretrained/1" && !tensor["missing"].get<bool>();
+      EXPECT_EQ(pretrained, is_pretrained(preset, tensor["name"])) << preset << " " << tensor["name"];
+      taken += pretrained ? 1 : 0;
+    }
+    EXPECT_GT(taken, 0u);
+    ++presets;
+  }
+  EXPECT_EQ(presets, 4u);
+}
+
 TEST_F(Verbs, UnknownWordsGetSuggestions) {
   Said said = initlab({"compre"});
   EXPECT_EQ(said.code, 2);
@@ -312,7 +343,8 @@ TEST_F(Verbs, H5pyReadsARunInThreeLines) {
   const std::string script =
       "import h5py, sys\n"
       "run = h5py.File(sys.argv[1])\n"
-      "print(run.attrs['arm'].decode(), len(run['train/loss']), run['eval/accuracy'].shape[0], run['eval/predictions'].shape)\n";
+      "print(run.attrs['arm'].decode(), len(run['train/loss']), run['eval/accuracy'].shape[0], "
+      "run['eval/predictions'].shape)\n";
   const Said said = command({"/usr/bin/python3", "-c", script, run_files(folder_ / "results")[0].string()});
   if (said.err.find("No module named 'h5py'") != std::string::npos || said.code == 127)
     GTEST_SKIP() << "skipped: no h5py";
