@@ -4,7 +4,8 @@
 // Descriptor complete; unknown and malformed options refused with the key named; every element written and none beyond;
 // finite; the same bits on repeat, in any order, from several threads, whatever was in the buffer; draws taken from the
 // host; declared moments within 5 standard errors and all values inside the declared bounds; a strategy that needs the
-// checkpoint says so and fails cleanly without one; a failed create leaves its output alone.
+// checkpoint says so and fails cleanly without one; what it says before a run is what fill does; a failed create leaves
+// its output alone.
 #pragma once
 
 #include <algorithm>
@@ -64,6 +65,7 @@ class StrategyCheck {
   }
 
  private:
+  static constexpr const char* kNoExtension = "initlab.no_such_extension/1";
   static constexpr std::size_t kGuard = 64;
   static constexpr std::uint32_t kGuardBits = 0x7fe5c3e1, kFillBits = 0x7fc1d2e3, kOtherFillBits = 0x3f9d70a4;
 
@@ -144,6 +146,7 @@ class StrategyCheck {
     const FilledBuffer a = fill(self, p, host, kFillBits);
     const std::string what = "fill of " + p.name();
     if (!a.inside) report(what, "nothing written outside the buffer", "a guard element changed");
+    check_foresight(self, p, a);
     if (a.status != 0) {
       if (is_natural(p)) report(what, "success", "error " + in_quotes(a.error));
       if (a.error.empty()) report(what, "a text where it fails", "none");
@@ -158,6 +161,24 @@ class StrategyCheck {
       return;
     }
     if (!same_bits(a, fill(self, p, host, kOtherFillBits))) report(what, "the same bits on repeat", "others");
+  }
+
+  // What a strategy says before a run is what its fill then does.
+  void check_foresight(const void* self, const SyntheticParameter& p, const FilledBuffer& filled) {
+    // One that answers to anything is reported elsewhere; what it answers is not to be called.
+    if (!extends(IL_EXT_CHECK) || extends(kNoExtension)) return;
+    const auto* foresight = static_cast<const il_check*>(strategy_.extension(IL_EXT_CHECK));
+    const il_param param = p.param();
+    const il_sources sources = with_checkpoint_.sources();
+    il_error error{};
+    error.size = sizeof error;
+    const int status = foresight->check(self, &param, &sources, &error);
+    error.text[sizeof error.text - 1] = '\0';
+    const std::string what = "check of " + p.name();
+    if (status != IL_CHECK_OK && error.text[0] == '\0') report(what, "a text where it refuses", "none");
+    if (status == IL_CHECK_OK && filled.status != 0) report(what, "a refusal, as of fill: " + filled.error, "success");
+    if (status != IL_CHECK_OK && filled.status == 0 && is_natural(p))
+      report(what, "success, as of fill", "a refusal: " + std::string(error.text));
   }
 
   std::vector<FilledBuffer> fill_all(const void* self, bool backwards) const {
@@ -217,8 +238,7 @@ class StrategyCheck {
   }
 
   void check_large(const void* self) {
-    if (strategy_.extension != nullptr && strategy_.extension("initlab.no_such_extension/1") != nullptr)
-      report("extension", "null for an unknown id", "something");
+    if (extends(kNoExtension)) report("extension", "null for an unknown id", "something");
     if (!extends(IL_EXT_MOMENTS)) return;
     const auto* moments = static_cast<const il_moments*>(strategy_.extension(IL_EXT_MOMENTS));
     const std::vector<SyntheticParameter> parameters = large_parameters();

@@ -98,6 +98,7 @@ class SyntheticHost {
   SyntheticHost& operator=(const SyntheticHost&) = delete;
 
   il_host host() const { return {sizeof(il_host), this, &uniform, &normal, &source, &parameter, &source_shape}; }
+  il_sources sources() const { return {sizeof(il_sources), this, &source_shape}; }
 
  private:
   struct Source {

@@ -195,6 +195,27 @@ const void* everything(const char* id) {
   return id;
 }
 
+struct PromisesTooMuch : Good {
+  using Good::Good;
+  void check(const il_param&, const Sources&) const {}
+  void fill(const il_param& param, const Host& host, std::span<float> values) const {
+    if (param.rank == 2 && param.dims[0] == 1) throw Refusal("too small");
+    Good::fill(param, host, values);
+  }
+};
+struct PromisesTooLittle : Good {
+  using Good::Good;
+  void check(const il_param&, const Sources& sources) const {
+    if (sources.shape("classifier.weight")) throw Refusal("never");
+  }
+};
+
+TEST(Conformance, FindsWrongWordsBeforeARun) {
+  expect_found(findings_of<PromisesTooMuch>(),
+               "check of classifier.weight: expected a refusal, as of fill: too small, got success");
+  expect_found(findings_of<PromisesTooLittle>(), "expected success, as of fill, got a refusal: never");
+}
+
 TEST(Conformance, FindsLaxOptions) {
   const std::string findings = findings_of_changed([](il_strategy& s) { s.create = accept_anything; });
   expect_found(findings, "unknown option no_such_option");
