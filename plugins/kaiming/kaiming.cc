@@ -31,7 +31,7 @@ namespace sdk = initlab::sdk;
 
 constexpr std::uint32_t kWeights = IL_ROLE_MATRIX | IL_ROLE_EMBEDDING;
 constexpr const char* kHe = "He et al. 2015, eq. 10 and 14; torch.nn.init";
-constexpr const char* kLeCun = "LeCun et al. 1998, Efficient BackProp, eq. 16";
+constexpr const char* kLeCun = "LeCun et al. 1998, Efficient BackProp";
 
 double gain_of(const std::string& activation, double slope) {
   if (activation == "linear") return 1;

@@ -16,7 +16,7 @@
 //
 // Sources: Nguyen, Salazar 2019, "Transformers without Tears" (small_init); JonasGeiping/cramming, components.py, which
 // names "megatron" so, and has "wang" from GPT-NeoX' init_functions.py, after Wang's mesh-transformer-jax; Zhang,
-// Titov, Sennrich 2019, "Improving Deep Transformer with Depth-Scaled Initialization and Merged Attention", eq. 8
+// Titov, Sennrich 2019, "Improving Deep Transformer with Depth-Scaled Initialization and Merged Attention"
 // (ds_init); Radford et al. 2019, section 2.3 (GPT-2). Options: ds_init has alpha, gpt2_depth_scaled has stddev.
 #include <cmath>
 
@@ -45,7 +45,7 @@ class SmallInit : public sdk::DrawnFrom<SmallInit> {
  public:
   static constexpr sdk::Facts kFacts{.id = "small_init/1",
                                      .summary = "normal with standard deviation sqrt(2 / (5 H)), H the hidden size",
-                                     .source = "Nguyen & Salazar 2019, eq. 6",
+                                     .source = "Nguyen & Salazar 2019, Transformers without Tears",
                                      .natural_roles = kWeights};
   using Options = sdk::NoOptions;
   explicit SmallInit(const Options&) {}
@@ -80,7 +80,7 @@ class DsInit : public sdk::DrawnFrom<DsInit> {
  public:
   static constexpr sdk::Facts kFacts{.id = "ds_init/1",
                                      .summary = "xavier_uniform times alpha / sqrt(layer), the first layer being 1",
-                                     .source = "Zhang, Titov, Sennrich 2019, eq. 8",
+                                     .source = "Zhang, Titov, Sennrich 2019, depth-scaled initialization",
                                      .natural_roles = kWeights};
   struct Options {
     double alpha = 1;

@@ -72,6 +72,15 @@ TEST(Catalog, HoldsEveryStrategyThatWeShip) {
   }
 }
 
+// docs/INITIALIZERS.md has a row for each.
+TEST(Catalog, EveryStrategyIsDocumented) {
+  const std::string text = base::read_file(INITLAB_SOURCE_DIR "/docs/INITIALIZERS.md");
+  for (const CatalogEntry& entry : built_catalog().entries()) {
+    if (entry.name == "template_uniform") continue;  // an example for authors
+    EXPECT_NE(text.find("| `" + std::string(entry.strategy->id) + "` |"), std::string::npos) << entry.strategy->id;
+  }
+}
+
 TEST(Catalog, EveryStepOfLoadingHasItsMessage) {
   const std::string folder = INITLAB_BROKEN "/broken_";
   expect_starts(load_fault("/no/such.so"), "/no/such.so: plugin: expected a shared library that can be opened, got ");
