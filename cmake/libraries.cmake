@@ -13,6 +13,7 @@ find_package(nlohmann_json REQUIRED)                    # base/
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)        # base/
 find_package(ICU REQUIRED COMPONENTS uc)                # text/
 find_package(spdlog REQUIRED)                           # app/
+find_package(Threads REQUIRED)                          # app/: the conformance suite starts some
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)  # base/
 add_library(random123 INTERFACE)
 target_include_directories(random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})

@@ -1,7 +1,9 @@
-// `initlab plugins`: every strategy that this program can use.
+// `initlab plugins`: every strategy that this program can use; `--check`: does a plugin keep its promises?
 #include <iostream>
 
+#include "app/check_plugin.hpp"
 #include "app/common.hpp"
+#include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "config/config.hpp"
@@ -60,13 +62,59 @@ void print(const init::Catalog& catalog) {
   }
 }
 
+// "constant:value=0.5", several times: strategy -> options.
+std::map<std::string, sdk::OptionTexts> options_of(const po::variables_map& values) {
+  std::map<std::string, sdk::OptionTexts> options;
+  if (values.count("with") == 0) return options;
+  for (const std::string& text : values["with"].as<std::vector<std::string>>()) {
+    const std::size_t colon = text.find(':'), equals = text.find('=', colon == std::string::npos ? 0 : colon);
+    if (colon == std::string::npos || equals == std::string::npos)
+      throw base::Error(
+          {"command line", "--with", "STRATEGY:KEY=VALUE", base::quote(text), "e.g. --with constant:value=0.5"});
+    options[text.substr(0, colon)].emplace_back(text.substr(colon + 1, equals - colon - 1), text.substr(equals + 1));
+  }
+  return options;
+}
+
+// Exit code 0: it keeps its promises.
+int check(const std::string& file, const po::variables_map& values) {
+  const double seconds = values["seconds"].as<double>();
+  if (!(seconds > 0 && seconds <= 1e6))
+    throw base::Error({"command line", "--seconds", "a number above 0", base::number_text(seconds), ""});
+  const PluginVerdict verdict = check_plugin(file, options_of(values), seconds);
+  if (values["json"].as<bool>()) {
+    base::Json findings = base::Json::array();
+    for (const sdk::Finding& f : verdict.findings)
+      findings.push_back({{"subject", f.subject}, {"expected", f.expected}, {"got", f.got}});
+    const base::Json out = {{"file", file},
+                            {"ok", verdict.ok()},
+                            {"strategies_checked", verdict.strategies},
+                            {"findings", std::move(findings)},
+                            {"fatal", verdict.fatal}};
+    std::cout << base::json_pretty(out) << "\n";
+  } else {
+    for (const sdk::Finding& finding : verdict.findings) std::cout << file << ": " << sdk::to_text(finding) << "\n";
+    if (!verdict.fatal.empty()) std::cout << file << ": " << verdict.fatal << "\n";
+    if (verdict.ok())
+      std::cout << file << ": " << verdict.strategies
+                << (verdict.strategies == 1 ? " strategy keeps its" : " strategies keep their") << " promises\n";
+  }
+  return verdict.ok() ? kDone : kRunFailed;
+}
+
 void declare(po::options_description& options, po::positional_options_description& positional) {
-  options.add_options()("files", po::value<std::vector<std::string>>(), "")("json", po::bool_switch(),
-                                                                            "the list as JSON");
+  options.add_options()("files", po::value<std::vector<std::string>>(), "")  //
+      ("check", po::value<std::string>(),
+       "run the conformance suite on this file, in a process of its own; exit code 1: it breaks a promise")  //
+      ("with", po::value<std::vector<std::string>>()->composing(),
+       "with --check: STRATEGY:KEY=VALUE, for an option without default; may be given again")          //
+      ("seconds", po::value<double>()->default_value(120), "with --check: the most that it may take")  //
+      ("json", po::bool_switch(), "the list, or the verdict, as JSON");
   positional.add("files", -1);
 }
 
 int run(const po::variables_map& values, const Context& context) {
+  if (values.count("check") != 0) return check(values["check"].as<std::string>(), values);
   std::vector<std::string> files;
   if (values.count("files") != 0) files = values["files"].as<std::vector<std::string>>();
   const auto catalog = open_catalog(files, context);
@@ -82,10 +130,11 @@ int run(const po::variables_map& values, const Context& context) {
 
 const Verb kPlugins = {
     "plugins",
-    "[PLUGIN.so...] [--json]",
+    "[PLUGIN.so...] [--json] | --check PLUGIN.so [--with STRATEGY:KEY=VALUE]... [--seconds N] [--json]",
     "every strategy: id, summary, natural roles, options with defaults, source, file",
     "Libraries are looked for in the files named here, in the folders of INITLAB_PLUGIN_PATH, and in the folder\n"
-    "of plugins beside the program.",
+    "of plugins beside the program. --check runs the conformance suite on one file in a process of its own: a plugin\n"
+    "that crashes or never returns is named, with the strategy at work.",
     declare,
     run};
 

@@ -6,12 +6,14 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <tuple>
 
 #include "base/error.hpp"
-#include "base/hash.hpp"
 #include "base/text.hpp"
+#include "init/audit.hpp"
 #include "init/host.hpp"
 #include "init/init.hpp"
+#include "init/measure.hpp"
 #include "init/strategy.hpp"
 
 namespace initlab::init {
@@ -38,25 +40,11 @@ class GuardedBuffer {
   std::vector<float> buffer_;
 };
 
-// Population moments in double; values are finite and not empty.
-void measure(std::span<const float> values, record::InitRecord& record) {
-  double sum = 0;
-  for (const float x : values) sum += x;
-  record.mean = sum / static_cast<double>(values.size());
-  double squares = 0;
-  for (const float x : values) squares += (x - record.mean) * (x - record.mean);
-  record.stddev = std::sqrt(squares / static_cast<double>(values.size()));
-  const auto [least, most] = std::ranges::minmax(values);
-  record.min = least;
-  record.max = most;
-  static_assert(std::endian::native == std::endian::little, "the hash is over little-endian f32");
-  record.sha256 = base::sha256_hex({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
-}
-
 std::string place_of(const Assignment& a) { return a.rule == nullptr ? "default rule" : a.rule->place; }
 
 std::string rule_text(const Assignment& a) {
-  return a.rule == nullptr ? "default" : a.rule->text + " (" + a.rule->place + ")";
+  if (a.rule == nullptr) return "default";
+  return a.rule->text + " (" + a.rule->place + ")" + (a.missing ? std::string(kMissingMark) : "");
 }
 
 // What a strategy did wrong with one tensor, or nothing.
@@ -109,12 +97,17 @@ std::vector<record::InitRecord> apply(const Catalog& catalog, const std::vector<
     record.role = params::to_text(p.role);
     record.shape = p.shape;
     record.rule = rule_text(a);
+    if (a.rule != nullptr) record.place = a.rule->place;
     record.strategy = a.entry->strategy->id;
     record.options = base::json_text(options_json(*a.entry->strategy, strategy->options()));
     if (!host.keys().empty()) {
       record.source_file = checkpoint->weights_file().string();
-      record.source_key = base::join(host.keys(), ", ");
+      record.source_key = base::join(host.keys(), kListSeparator);
+      record.source_sha256 = base::join(host.source_hashes(), kListSeparator);
     }
+    record.stream = base::join(host.streams(), kListSeparator);
+    if (const auto moments = strategy->moments(param))
+      std::tie(record.requested_mean, record.requested_stddev) = *moments;
     measure(buffer.values(), record);
     records.push_back(std::move(record));
   }

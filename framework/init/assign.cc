@@ -201,9 +201,14 @@ class Assigner {
     }
   }
 
+  // top(0) and bottom(0) ask for nothing: the first point of a grid over how many layers.
+  static bool asks_for_nothing(const config::InitRule& rule) {
+    return rule.layers && rule.layers->kind != config::LayerRange::Kind::span && rule.layers->first == 0;
+  }
+
   // A rule without effect is a mistake of the person who wrote it.
   void check_use(const Rule& r, bool head) const {
-    if (r.decided > 0) return;
+    if (r.decided > 0 || asks_for_nothing(*r.rule)) return;
     const std::string expected =
         std::string("a rule that decides at least one tensor of the ") + (head ? "head" : "encoder");
     if (r.covered > 0)

@@ -1,15 +1,18 @@
 #include "init/host.hpp"
 
+#include <algorithm>
 #include <limits>
 
+#include "init/measure.hpp"
 #include "init/strategy.hpp"
 
 namespace initlab::init {
 namespace {
 
+std::string stream_name(bool head, std::string_view tensor) { return (head ? "head/" : "init/") + std::string(tensor); }
+
 base::Stream stream_of(const config::Seeds& seeds, bool head, std::string_view tensor) {
-  return head ? base::Stream(seeds.head, "head/" + std::string(tensor))
-              : base::Stream(seeds.init, "init/" + std::string(tensor));
+  return {head ? seeds.head : seeds.init, stream_name(head, tensor)};
 }
 
 }  // namespace
@@ -39,12 +42,20 @@ base::Stream Host::stream(const char* tensor) const {
   return stream_of(seeds_, p == nullptr ? filled_.head : p->head, tensor);
 }
 
+void Host::note_stream(const char* tensor) const {
+  const params::Parameter* p = filled_.name == tensor ? &filled_ : find(tensor);
+  const std::string name = stream_name(p == nullptr ? filled_.head : p->head, tensor);
+  const std::lock_guard lock(mutex_);
+  if (std::ranges::find(streams_, name) == streams_.end()) streams_.push_back(name);
+}
+
 // Runs `draw(stream, i)` for each element; on a fault the values are NaN, so that they cannot pass for drawn ones.
 template <class Draw>
 void Host::draw(const void* self, const char* tensor, std::uint64_t first, float* dst, std::uint64_t n, Draw draw) {
   const Host& host = *static_cast<const Host*>(self);
   try {
     const base::Stream stream = host.stream(tensor);
+    host.note_stream(tensor);
     for (std::uint64_t i = 0; i < n; ++i) dst[i] = draw(stream, first + i);
   } catch (...) {
     const std::lock_guard lock(host.mutex_);
@@ -105,8 +116,10 @@ int Host::find_source(const char* tensor, il_view* view) const {
     if (lent.name == tensor) return show(lent);
   const checkpoint::TensorInfo* info = checkpoint_->find(tensor);
   if (info == nullptr) return 1;
+  const Lent& lent = lent_.emplace_back(Lent{tensor, info->shape, checkpoint_->read(tensor, info->shape)});
   keys_.push_back(info->key);
-  return show(lent_.emplace_back(Lent{tensor, info->shape, checkpoint_->read(tensor, info->shape)}));
+  source_hashes_.push_back(bits_sha256(lent.values));
+  return show(lent);
 }
 
 }  // namespace initlab::init

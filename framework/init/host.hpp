@@ -28,6 +28,10 @@ class Host {
 
   // Keys of the checkpoint's tensors that the strategy got, in the order of its first asking.
   const std::vector<std::string>& keys() const { return keys_; }
+  // SHA-256 of the values that it got, by keys(), taken before it got them.
+  const std::vector<std::string>& source_hashes() const { return source_hashes_; }
+  // Names of the random streams that it drew from, in the order of their first use.
+  const std::vector<std::string>& streams() const { return streams_; }
   // Throws what went wrong behind the C boundary while the strategy asked, if anything did.
   void rethrow() const;
 
@@ -39,6 +43,7 @@ class Host {
   };
 
   base::Stream stream(const char* tensor) const;
+  void note_stream(const char* tensor) const;
   int find_source(const char* tensor, il_view* view) const;
   const params::Parameter* find(std::string_view name) const;
 
@@ -59,7 +64,7 @@ class Host {
   // The boundary's functions are const for the strategy; what they remember is the host's business.
   mutable std::mutex mutex_;
   mutable std::list<Lent> lent_;
-  mutable std::vector<std::string> keys_;
+  mutable std::vector<std::string> keys_, source_hashes_, streams_;
   mutable std::exception_ptr fault_;
 };
 

@@ -129,4 +129,11 @@ Strategy::Answer Strategy::check(const il_param& param, const il_sources* source
   return {status, status == IL_CHECK_OK ? std::string() : words_of(error)};
 }
 
+std::optional<std::pair<double, double>> Strategy::moments(const il_param& param) const {
+  const auto* extension = static_cast<const il_moments*>(extension_of(strategy_, IL_EXT_MOMENTS));
+  double mean = 0, stddev = 0, low = 0, high = 0;
+  if (extension == nullptr || extension->moments(self_, &param, &mean, &stddev, &low, &high) != 0) return std::nullopt;
+  return std::pair(mean, stddev);
+}
+
 }  // namespace initlab::init

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -46,6 +47,8 @@ class Strategy {
   const OptionTexts& options() const { return options_; }
   // Empty on success, else the strategy's own words.
   std::string fill(const il_param& param, const il_host& host, std::span<float> values) const;
+  // Mean and standard deviation that the strategy declares for a parameter; nothing where it declares none.
+  std::optional<std::pair<double, double>> moments(const il_param& param) const;
 
   // Whether the strategy says before a run if it can fill a parameter, and what it says.
   bool checks() const;

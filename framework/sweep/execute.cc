@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/file.hpp"
+#include "init/audit.hpp"
 #include "log/run_file.hpp"
 #include "model/bert.hpp"
 #include "sweep/folder.hpp"
@@ -100,8 +101,16 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
   base::make_folder(p.file.parent_path());
   if (keeps(p.plan, "initial")) save_weights(p, bert, "initial");
   log::RunWriter writer(p.file);
-  writer.begin(describe(p, threads, command), init);
-  const train::Outcome outcome = train::run(p.plan.training, p.plan.seeds, batches, bert, writer, hooks);
+  // The birth certificate states what the first step sees, so it is written when that is known.
+  train::Hooks watched = hooks;
+  watched.before_first_step = [&](std::span<const float> values) {
+    if (hooks.before_first_step) hooks.before_first_step(values);
+    init::note_first_step(bert.parameters(), values, init);
+    record::RunHeader header = describe(p, threads, command);
+    if (p.checkpoint) header.checkpoint_unused = init::unused_tensors(*p.checkpoint, bert.parameters(), init);
+    writer.begin(header, init);
+  };
+  const train::Outcome outcome = train::run(p.plan.training, p.plan.seeds, batches, bert, writer, watched);
   if (outcome.state == record::State::finished && keeps(p.plan, "final")) save_weights(p, bert, "final");
   writer.finish(outcome.state, outcome.reason);
   return outcome;

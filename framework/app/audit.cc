@@ -1,0 +1,217 @@
+// `initlab audit`: for every tensor of a spec's arms or of a run, what filled it and whether that is what was asked
+// for.
+#include <cmath>
+#include <iostream>
+#include <set>
+
+#include "app/common.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "init/audit.hpp"
+#include "log/run_file.hpp"
+#include "report/report.hpp"
+
+namespace initlab::app {
+namespace {
+
+// What is audited: an arm of a spec, initialized here, or a run as its file states it.
+struct Subject {
+  std::string title;
+  std::string arm;
+  std::string settings;    // JSON object
+  std::string file;        // of the run; empty for a spec's arm
+  std::string checkpoint;  // its folder, or empty
+  std::vector<record::InitRecord> tensors;
+  std::vector<record::UnusedTensor> unused;
+  std::vector<init::Finding> findings;
+
+  void judge() { findings = init::audit(tensors, unused); }
+  std::size_t count(init::Severity severity) const {
+    std::size_t n = 0;
+    for (const init::Finding& finding : findings) n += finding.severity == severity ? 1 : 0;
+    return n;
+  }
+};
+
+Subject of_run(const std::string& file) {
+  record::Run run = log::read_run(file);
+  Subject subject;
+  subject.title = "run " + file + ", arm " + run.header.arm + ", replicate " + std::to_string(run.header.replicate);
+  subject.arm = run.header.arm;
+  subject.settings = run.header.settings;
+  subject.file = file;
+  subject.checkpoint = run.header.checkpoint;
+  subject.tensors = std::move(run.init);
+  subject.unused = std::move(run.header.checkpoint_unused);
+  subject.judge();
+  return subject;
+}
+
+Subject of_arm(const sweep::Prepared& run, const init::Catalog& catalog) {
+  if (run.promise && !run.checkpoint)
+    throw base::Error({run.plan.model.place, "the checkpoint", "weights in " + run.promise->folder.string(), "none yet",
+                       "make them first: initlab run " + run.promise->run->plan.spec_path});
+  Subject subject;
+  base::Json settings = base::Json::object();
+  for (const auto& [path, value] : run.plan.settings) settings[path] = value;
+  subject.arm = run.plan.arm;
+  subject.settings = base::json_text(settings);
+  subject.title = "arm " + run.plan.arm + (run.plan.settings.empty() ? "" : " " + subject.settings);
+  std::vector<float> values(static_cast<std::size_t>(run.table->size()));
+  subject.tensors = init::apply(catalog, run.assignments(catalog), run.plan, run.model, run.checkpoint.get(), values);
+  if (run.checkpoint) {
+    subject.checkpoint = run.checkpoint->folder().string();
+    subject.unused = init::unused_tensors(*run.checkpoint, *run.table, subject.tensors);
+  }
+  subject.judge();
+  return subject;
+}
+
+// The first replicate of every (arm, settings): the others differ in their draws alone.
+std::vector<Subject> of_spec(const po::variables_map& values, const Context& context) {
+  const Sweep sweep = open_sweep(values, context);
+  std::set<std::string> seen;
+  std::vector<Subject> subjects;
+  for (const auto& run : sweep.runs) {
+    std::string key = run->plan.arm;
+    for (const auto& [path, value] : run->plan.settings) key += "|" + path + "=" + base::json_text(value);
+    if (seen.insert(key).second) subjects.push_back(of_arm(*run, *sweep.catalog));
+  }
+  return subjects;
+}
+
+std::string significant(double value) {
+  if (std::isnan(value)) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::vector<std::string> parts;
+  for (const std::int64_t n : shape) parts.push_back(std::to_string(n));
+  return base::join(parts, " x ");
+}
+
+std::string origin_of(const record::InitRecord& t) {
+  if (!t.source_key.empty()) return t.source_key == t.name ? "the checkpoint" : t.source_key;
+  return t.stream.empty() ? "-" : "stream " + t.stream;
+}
+
+void print_table(const Subject& subject) {
+  std::vector<std::vector<std::string>> rows = {{"tensor", "shape", "strategy", "rule", "from", "mean", "wanted", "std",
+                                                 "wanted", "min", "max", "zeros", "rank", "sha256", "first step"}};
+  for (const record::InitRecord& t : subject.tensors)
+    rows.push_back({t.name, shape_text(t.shape), t.strategy, t.rule, origin_of(t), significant(t.mean),
+                    significant(t.requested_mean), significant(t.stddev), significant(t.requested_stddev),
+                    significant(t.min), significant(t.max), significant(t.zeros), significant(t.effective_rank),
+                    t.sha256.substr(0, 8),
+                    t.sha256_first_step.empty()       ? "-"
+                    : t.sha256_first_step == t.sha256 ? "same"
+                                                      : t.sha256_first_step.substr(0, 8)});
+  std::vector<bool> right(rows[0].size(), false);
+  for (std::size_t i = 5; i <= 12; ++i) right[i] = true;
+  std::cout << report::align(rows, right) << "\n";
+  if (subject.unused.empty()) return;
+  std::cout << "tensors of the checkpoint that nothing read:\n";
+  for (const record::UnusedTensor& u : subject.unused)
+    std::cout << "  " << u.key << (u.tensor.empty() ? "  (the model has no place for it)" : "") << "\n";
+  std::cout << "\n";
+}
+
+void print(const Subject& subject, bool explain) {
+  std::cout << subject.title << "\n\n";
+  if (explain) {
+    std::cout << "Are my pre-trained weights being initialized?\n";
+    for (const std::string& line : init::explain(subject.tensors, subject.unused, subject.checkpoint))
+      std::cout << "  " << line << "\n";
+    std::cout << "\n";
+  } else {
+    print_table(subject);
+  }
+  for (const init::Finding& finding : subject.findings)
+    std::cout << init::to_text(finding.severity) << ": " << finding.tensor << ": " << finding.text << "\n";
+  std::cout << subject.count(init::Severity::error) << " errors, " << subject.count(init::Severity::warning)
+            << " warnings\n\n";
+}
+
+base::Json finite(double value) { return std::isfinite(value) ? base::Json(value) : base::Json(nullptr); }
+
+base::Json as_json(const Subject& subject) {
+  base::Json tensors = base::Json::array();
+  for (const record::InitRecord& t : subject.tensors)
+    tensors.push_back({{"name", t.name},
+                       {"role", t.role},
+                       {"shape", t.shape},
+                       {"rule", t.rule},
+                       {"place", t.place},
+                       {"strategy", t.strategy},
+                       {"options", t.options},
+                       {"source_file", t.source_file},
+                       {"source_key", t.source_key},
+                       {"source_sha256", t.source_sha256},
+                       {"stream", t.stream},
+                       {"requested_mean", finite(t.requested_mean)},
+                       {"requested_std", finite(t.requested_stddev)},
+                       {"mean", finite(t.mean)},
+                       {"std", finite(t.stddev)},
+                       {"min", finite(t.min)},
+                       {"max", finite(t.max)},
+                       {"zeros", finite(t.zeros)},
+                       {"effective_rank", finite(t.effective_rank)},
+                       {"sha256", t.sha256},
+                       {"sha256_first_step", t.sha256_first_step}});
+  base::Json unused = base::Json::array();
+  for (const record::UnusedTensor& u : subject.unused) unused.push_back({{"key", u.key}, {"tensor", u.tensor}});
+  base::Json findings = base::Json::array();
+  for (const init::Finding& f : subject.findings)
+    findings.push_back({{"severity", init::to_text(f.severity)}, {"tensor", f.tensor}, {"text", f.text}});
+  return {{"arm", subject.arm},
+          {"settings", base::parse_json(subject.settings.empty() ? "{}" : subject.settings, subject.title)},
+          {"file", subject.file},
+          {"checkpoint", subject.checkpoint},
+          {"tensors", std::move(tensors)},
+          {"unused", std::move(unused)},
+          {"findings", std::move(findings)},
+          {"explanation", init::explain(subject.tensors, subject.unused, subject.checkpoint)}};
+}
+
+void declare(po::options_description& options, po::positional_options_description& positional) {
+  declare_spec_options(options, positional);
+  options.add_options()("explain", po::bool_switch(),
+                        "plain words instead of the table: are my pre-trained weights being initialized?")  //
+      ("json", po::bool_switch(), "everything, as JSON");
+}
+
+int run(const po::variables_map& values, const Context& context) {
+  const std::string what = values["spec"].as<std::string>();
+  const std::vector<Subject> subjects =
+      what.ends_with(".h5") ? std::vector<Subject>{of_run(what)} : of_spec(values, context);
+  std::size_t errors = 0;
+  base::Json arms = base::Json::array();
+  for (const Subject& subject : subjects) {
+    errors += subject.count(init::Severity::error);
+    if (values["json"].as<bool>())
+      arms.push_back(as_json(subject));
+    else
+      print(subject, values["explain"].as<bool>());
+  }
+  if (values["json"].as<bool>())
+    std::cout << base::json_pretty({{"arms", std::move(arms)}, {"errors", errors}}) << "\n";
+  return errors == 0 ? kDone : kRunFailed;
+}
+
+}  // namespace
+
+const Verb kAudit = {
+    "audit",
+    "SPEC|RUN.h5 [--explain] [--json] [--set path=value]... [--results DIR]",
+    "every tensor: what filled it, from where, and whether that is what was asked for",
+    "A spec's arms are initialized (the first replicate of each), not trained. Errors (a tensor written again before\n"
+    "the first step, a `pretrained` one whose bits are not the file's, a wrong key, a LayerNorm that was drawn, "
+    "moments\n"
+    "that the strategy does not declare) give exit code 1; warnings do not.",
+    declare,
+    run};
+
+}  // namespace initlab::app

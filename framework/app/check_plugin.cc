@@ -1,0 +1,172 @@
+#include "app/check_plugin.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+
+namespace initlab::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMostBytes = 1 << 20;  // that a child may say: a plugin may find the pipe
+
+// --- the child: says a JSON array a line: ["at", what], ["finding", subject, expected, got], ["checked", id], ["end"]
+
+class Teller {
+ public:
+  explicit Teller(int pipe) : pipe_(pipe) {}
+  void say(const std::vector<std::string>& words) const {
+    const std::string text = base::json_text(words) + "\n";
+    for (std::size_t sent = 0; sent < text.size();) {
+      const ssize_t n = ::write(pipe_, text.data() + sent, text.size() - sent);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) ::_exit(3);
+      sent += static_cast<std::size_t>(n);
+    }
+  }
+  void report(const sdk::Finding& f) const { say({"finding", f.subject, f.expected, f.got}); }
+
+ private:
+  int pipe_;
+};
+
+void check_in_child(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options,
+                    const Teller& teller) {
+  teller.say({"at", "loading"});
+  void* library = ::dlopen(fs::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* why = ::dlerror();
+    return teller.report(sdk::Finding{"file", "a shared library that can be opened", why == nullptr ? "none" : why});
+  }
+  const auto entry = reinterpret_cast<il_plugin_entry>(::dlsym(library, IL_ENTRY_SYMBOL));
+  if (entry == nullptr) return teller.report(sdk::Finding{"file", "an exported function initlab_plugin()", "none"});
+  teller.say({"at", "initlab_plugin()"});
+  const il_plugin* plugin = entry();
+  const std::vector<sdk::Finding> faults = sdk::check_descriptor(plugin);
+  for (const sdk::Finding& fault : faults) teller.report(fault);
+  if (!faults.empty()) return;
+  for (std::uint32_t i = 0; i < plugin->num_strategies; ++i) {
+    const std::string id = plugin->strategies[i]->id;
+    teller.say({"at", "strategy " + id});
+    const auto given = options.find(id.substr(0, id.find('/')));
+    for (const sdk::Finding& finding :
+         sdk::check_strategy(*plugin->strategies[i], given == options.end() ? sdk::OptionTexts{} : given->second))
+      teller.report(finding);
+    teller.say({"checked", id});
+  }
+}
+
+[[noreturn]] void be_child(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options, int pipe) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  if (const int null = ::open("/dev/null", O_WRONLY); null >= 0) ::dup2(null, STDOUT_FILENO);  // results are ours
+  const Teller teller(pipe);
+  try {
+    check_in_child(file, options, teller);
+  } catch (const std::exception& error) {
+    teller.report(sdk::Finding{"the suite", "no exception", error.what()});
+  }
+  teller.say({"end"});
+  ::_exit(0);
+}
+
+// --- the parent
+
+// Everything that comes until the pipe closes or the time is over; true where it closed.
+bool listen(int pipe, Clock::time_point deadline, std::string& heard) {
+  while (heard.size() < kMostBytes) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) return false;
+    pollfd waiting{pipe, POLLIN, 0};
+    if (::poll(&waiting, 1, static_cast<int>(std::min<long long>(left, 1000))) <= 0) continue;
+    char buffer[4096];
+    const ssize_t n = ::read(pipe, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return true;
+    heard.append(buffer, static_cast<std::size_t>(n));
+  }
+  return false;
+}
+
+// What the whole lines say. Returns where the child was last, or nothing where it came to its end.
+std::string take_lines(const std::string& heard, PluginVerdict& verdict) {
+  std::string at = "its start";
+  const std::vector<std::string_view> lines = base::split(heard, '\n');
+  for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
+    const base::Json line = base::parse_json(lines[i], "what the child says");
+    const std::string kind = line.at(0);
+    if (kind == "at") at = line.at(1);
+    if (kind == "finding") verdict.findings.push_back({line.at(1), line.at(2), line.at(3)});
+    if (kind == "checked") ++verdict.strategies;
+    if (kind == "end") return "";
+  }
+  return at;
+}
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return std::string("crashed (") + ::strsignal(WTERMSIG(status)) + ")";
+  return "ended the process with code " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace
+
+PluginVerdict check_plugin(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options,
+                           double seconds) {
+  if (!fs::exists(file)) throw base::Error({file, "plugin", "a file", "nothing", ""});
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw base::Error({file, "a pipe", "", std::strerror(errno), ""});
+  const pid_t pid = ::fork();
+  if (pid < 0) throw base::Error({file, "a process", "", std::strerror(errno), ""});
+  if (pid == 0) {
+    ::close(ends[0]);
+    be_child(file, options, ends[1]);
+  }
+  ::close(ends[1]);
+  std::string heard;
+  const auto limit = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  const bool closed = listen(ends[0], Clock::now() + limit, heard);
+  ::close(ends[0]);
+  // A closed pipe is not yet an end: a plugin may close it and stay.
+  int status = 0;
+  pid_t ended = 0;
+  for (int i = 0; closed && ended == 0 && i < 100; ++i) {
+    ended = ::waitpid(pid, &status, WNOHANG);
+    if (ended == 0) ::poll(nullptr, 0, 10);
+  }
+  if (ended == 0) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, &status, 0);
+  }
+  PluginVerdict verdict;
+  try {
+    const std::string at = take_lines(heard, verdict);
+    if (ended == 0)
+      verdict.fatal = (at.empty() ? "at its end" : at) + ": did not return within " + base::number_text(seconds) + " s";
+    else if (!at.empty())
+      verdict.fatal = at + ": " + how_it_ended(status);
+    else if (status != 0)
+      verdict.fatal = "at its end: " + how_it_ended(status);
+  } catch (const std::exception&) {
+    verdict.fatal = "it wrote into the suite's own pipe";
+  }
+  return verdict;
+}
+
+}  // namespace initlab::app
