@@ -199,6 +199,12 @@ base::Json as_json(const Sweep& sweep, const Done& done, const Costs& costs, int
   return out;
 }
 
+std::string amount_text(const config::TrainingConfig& training, const Cost& cost) {
+  if (training.seconds) return "a budget of " + duration_text(*training.seconds) + " decides how many steps";
+  return std::to_string(cost.steps) + " steps, " + base::fixed(cost.tokens / 1e3, 0) + " thousand tokens, " +
+         base::fixed(cost.flops / 1e12, 2) + " TFLOP, about " + duration_text(cost.seconds) + " without evaluations";
+}
+
 void print(const Sweep& sweep, const Done& done, const Costs& costs, int threads) {
   const Cost& cost = costs.one;
   std::vector<std::vector<std::string>> rows = {{"run", "arm", "settings", "replicate", "state"}};
@@ -238,10 +244,9 @@ void print(const Sweep& sweep, const Done& done, const Costs& costs, int threads
       std::cout << "tensors of the checkpoint that the model has no place for: " << base::join(unused, ", ") << "\n";
   }
   std::cout << "cost of one run (" << costs.dearest->plan.arm << "), from a few timed steps with " << threads
-            << " thread" << (threads == 1 ? "" : "s") << ":\n  " << cost.steps << " steps, "
-            << base::fixed(cost.tokens / 1e3, 0) << " thousand tokens, " << base::fixed(cost.flops / 1e12, 2)
-            << " TFLOP, about " << duration_text(cost.seconds) << " without evaluations; "
-            << base::fixed(cost.mebibytes, 0) << " MiB for weights, gradients and moments\n  all that is to run: about "
+            << " thread" << (threads == 1 ? "" : "s") << ":\n  " << amount_text(costs.dearest->plan.training, cost)
+            << "; " << base::fixed(cost.mebibytes, 0)
+            << " MiB for weights, gradients and moments\n  all that is to run: about "
             << duration_text(costs.all_seconds) << " of one worker\n";
 }
 

@@ -1,6 +1,7 @@
 #include "app/progress.hpp"
 
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -9,6 +10,14 @@
 #include "base/text.hpp"
 
 namespace initlab::app {
+namespace {
+
+std::size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+}  // namespace
 
 ProgressDisplay::ProgressDisplay(const std::vector<std::shared_ptr<const sweep::Prepared>>& runs, int jobs)
     : runs_(runs), jobs_(jobs), terminal_(::isatty(STDERR_FILENO) == 1), last_line_(Clock::now()) {}
@@ -55,7 +64,7 @@ void ProgressDisplay::show(const sweep::Event& event) {
     working_[event.run] = event.progress;
     if (terminal_) {
       clear_line();
-      std::fputs(status().substr(0, 160).c_str(), stderr);
+      std::fputs(status().substr(0, terminal_width() - 1).c_str(), stderr);
       std::fflush(stderr);
       line_shown_ = true;
     } else if (Clock::now() - last_line_ > std::chrono::seconds(20)) {

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "compute/gemm.hpp"
 #include "log/run_file.hpp"
+#include "sweep/revision.h"  // written at every build
 
 namespace initlab::sweep {
 namespace {

@@ -119,7 +119,7 @@ std::shared_ptr<const Prepared> Workshop::prepare(const config::RunPlan& plan) {
   if (spec.experiment) {
     p.promise = open_promise(*spec.experiment);
     p.model = p.promise->run->model;
-    if (std::filesystem::exists(p.promise->folder)) p.checkpoint = open_checkpoint(p.promise->folder);
+    if (std::filesystem::exists(p.promise->folder)) p.checkpoint = open_kept(p.promise->folder);
   } else if (spec.checkpoint) {
     p.checkpoint = open_checkpoint(*spec.checkpoint);
     p.model = p.checkpoint->model();
@@ -156,6 +156,16 @@ std::shared_ptr<const checkpoint::Checkpoint> Workshop::open_checkpoint(const st
   auto& entry = checkpoints_[folder.string()];
   if (!entry) entry = std::make_shared<checkpoint::Checkpoint>(checkpoint::Checkpoint::open(folder));
   return entry;
+}
+
+std::shared_ptr<const checkpoint::Checkpoint> Workshop::open_kept(const std::filesystem::path& folder) {
+  try {
+    return open_checkpoint(folder);
+  } catch (const base::Error& error) {
+    base::Complaint complaint = error.complaint();
+    complaint.hint = "delete " + folder.string() + "; the next run makes it again";
+    throw base::Error(complaint);
+  }
 }
 
 std::shared_ptr<const text::WordPiece> Workshop::open_tokenizer(const Prepared& p) {

@@ -57,6 +57,7 @@ class Workshop {
 
  private:
   std::shared_ptr<const checkpoint::Checkpoint> open_checkpoint(const std::filesystem::path& folder);
+  std::shared_ptr<const checkpoint::Checkpoint> open_kept(const std::filesystem::path& folder);  // of a promise
   std::shared_ptr<const text::WordPiece> open_tokenizer(const Prepared& prepared);
   std::shared_ptr<const data::TaskData> open_data(const Prepared& prepared);
   Promise open_promise(const config::ExperimentRef& reference);
