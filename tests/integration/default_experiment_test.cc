@@ -7,7 +7,7 @@ namespace {
 
 class DefaultExperiment : public ProgramTest {
  protected:
-  void pretrained_wins(const std::string& spec) {
+  void expect_pretrained_wins(const std::string& spec) {
     const std::string results = (folder_ / "results").string();
     const Said said = initlab({"run", (source() / "experiments" / spec).string(), "--results", results, "--json"});
     ASSERT_EQ(said.code, 0) << said.err;
@@ -22,8 +22,8 @@ class DefaultExperiment : public ProgramTest {
   }
 };
 
-TEST_F(DefaultExperiment, PretrainedBeatsEachOtherArm) { pretrained_wins("why_not_reinitialize.yaml"); }
-TEST_F(DefaultExperiment, SoItDoesInASecondWorld) { pretrained_wins("why_not_reinitialize_world2.yaml"); }
+TEST_F(DefaultExperiment, PretrainedBeatsEachOtherArm) { expect_pretrained_wins("why_not_reinitialize.yaml"); }
+TEST_F(DefaultExperiment, SoItDoesInASecondWorld) { expect_pretrained_wins("why_not_reinitialize_world2.yaml"); }
 
 }  // namespace
 }  // namespace initlab::integration

@@ -4,31 +4,15 @@
 #include <thread>
 
 #include "base/json.hpp"
-#include "integration/program.hpp"
+#include "integration/small_experiment.hpp"
 
 namespace initlab::integration {
 namespace {
 
 using base::Json;
 
-const char* const kSpec = R"(experiment: again
-model: {layers: 1, hidden: 32, heads: 2, max_positions: 64, vocabulary: microworld}
-task: {name: sentiment, data: microworld, train_size: 64}
-training: {epochs: 2, batch: 16, max_length: 64, optimizer: {learning_rate: 1e-3}, evaluate: {every: 3}}
-arms:
-  truncated: [{use: truncated_normal, stddev: 0.02}]
-  xavier: [{use: xavier_uniform}]
-seeds: {replicates: 2, base: 7}
-compare: {baseline: truncated, metric: accuracy, threshold: 0.99}
-)";
-
-class Reruns : public ProgramTest {
+class Reruns : public SmallExperiment {
  protected:
-  void SetUp() override {
-    ProgramTest::SetUp();
-    spec_ = folder_ / "again.yaml";
-    write(spec_, kSpec);
-  }
   Said verb(const char* name, std::vector<std::string> more = {}) {
     std::vector<std::string> words = {name, spec_.string(), "--results", (folder_ / "results").string()};
     words.insert(words.end(), more.begin(), more.end());
@@ -42,7 +26,6 @@ class Reruns : public ProgramTest {
       EXPECT_FALSE(fs::exists(folder_ / "results")) << name;
     }
   }
-  fs::path spec_;
 };
 
 TEST_F(Reruns, TheSpecSaysHowRunsThatExistAreCompared) {
@@ -96,7 +79,7 @@ TEST_F(Reruns, WeightsToKeepAreMadeWhereTheyLack) {
 
 // The first arm costs nothing; the plan must not take it for all.
 TEST_F(Reruns, ThePlanCountsEveryArm) {
-  std::string text = kSpec;
+  std::string text = kSmall;
   text.replace(text.find("[{use: truncated_normal, stddev: 0.02}]"), 39,
                "{init: {use: truncated_normal}, training: {epochs: 0}}");
   write(spec_, text);
@@ -105,7 +88,7 @@ TEST_F(Reruns, ThePlanCountsEveryArm) {
   EXPECT_EQ(plan["cost_per_run"]["steps"], 8);
   EXPECT_NEAR(plan["seconds_to_run"].get<double>(), 2 * plan["cost_per_run"]["seconds"].get<double>(), 1e-9);
   // A grid that changes rules gives an arm a table at each; one that changes none does not.
-  write(spec_, std::string(kSpec) + "grid: {\"arms.truncated[0].stddev\": [0.01, 0.02], training.batch: [8, 16]}\n");
+  write(spec_, std::string(kSmall) + "grid: {\"arms.truncated[0].stddev\": [0.01, 0.02], training.batch: [8, 16]}\n");
   const Json grid = base::parse_json(verb("plan", {"--json"}).out, "plan");
   std::vector<std::string> arms;
   for (const Json& arm : grid["arms"]) arms.push_back(arm["arm"]);

@@ -5,38 +5,20 @@
 #include <thread>
 
 #include "base/json.hpp"
-#include "integration/program.hpp"
+#include "integration/small_experiment.hpp"
 
 namespace initlab::integration {
 namespace {
 
 using base::Json;
 
-// A few seconds of work: two arms, two replicates, a model of one layer, no pre-training.
-const char* const kSmall = R"(experiment: small
-model: {layers: 1, hidden: 32, heads: 2, max_positions: 64, vocabulary: microworld}
-task: {name: sentiment, data: microworld, train_size: 64}
-training: {epochs: 2, batch: 16, max_length: 64, optimizer: {learning_rate: 1e-3}, evaluate: {every: 3}}
-arms:
-  truncated: [{use: truncated_normal, stddev: 0.02}]
-  xavier: [{use: xavier_uniform}]
-seeds: {replicates: 2, base: 7}
-compare: {baseline: truncated, metric: accuracy, threshold: 0.99}
-)";
-
-class Verbs : public ProgramTest {
+class Verbs : public SmallExperiment {
  protected:
-  void SetUp() override {
-    ProgramTest::SetUp();
-    spec_ = folder_ / "small.yaml";
-    write(spec_, kSmall);
-  }
   Said run(const std::string& results, std::vector<std::string> more = {}) {
     std::vector<std::string> words = {"run", spec_.string(), "--results", (folder_ / results).string()};
     words.insert(words.end(), more.begin(), more.end());
     return initlab(words);
   }
-  fs::path spec_;
 };
 
 TEST_F(Verbs, HelpNamesEveryVerb) {

@@ -21,7 +21,7 @@ params::ParameterTable small_table() {
   return table;
 }
 
-void follows_the_twin(const std::string& name, const std::string& decay_to = "zero") {
+void expect_follows_the_twin(const std::string& name, const std::string& decay_to = "zero") {
   const params::ParameterTable table = small_table();
   const double rate = 0.01, scale = 0.5;
   config::TrainingConfig training;
@@ -68,11 +68,11 @@ void follows_the_twin(const std::string& name, const std::string& decay_to = "ze
   }
 }
 
-TEST(Adam, FollowsTheTwinAsAdamW) { follows_the_twin("adamw"); }
-TEST(Adam, FollowsTheTwinAsBertAdam) { follows_the_twin("bert_adam"); }
+TEST(Adam, FollowsTheTwinAsAdamW) { expect_follows_the_twin("adamw"); }
+TEST(Adam, FollowsTheTwinAsBertAdam) { expect_follows_the_twin("bert_adam"); }
 
-TEST(Adam, FollowsTheTwinAsAdamWDecayingToTheInitialValues) { follows_the_twin("adamw", "initial"); }
-TEST(Adam, FollowsTheTwinAsBertAdamDecayingToTheInitialValues) { follows_the_twin("bert_adam", "initial"); }
+TEST(Adam, FollowsTheTwinAsAdamWDecayingToTheInitialValues) { expect_follows_the_twin("adamw", "initial"); }
+TEST(Adam, FollowsTheTwinAsBertAdamDecayingToTheInitialValues) { expect_follows_the_twin("bert_adam", "initial"); }
 
 // Without a gradient, decay to the initial values leaves them as they are, bit for bit, and brings others back.
 TEST(Adam, InitialValuesAreTheFixedPointOfDecayToThem) {
