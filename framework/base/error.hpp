@@ -1,7 +1,8 @@
 // The one exception type: what went wrong, for the person who must fix it.
 //
-// Message: "place: subject: expected X, got Y" and, on a line of its own, "hint: ...". Parts that are empty are left out.
-// Programmer errors are asserts, not Errors. Exit code 2 belongs to Error (the input is wrong), 1 to a run that failed.
+// Message: "place: subject: expected X, got Y" and, on a line of its own, "hint: ...". Parts that are empty are left
+// out. Programmer errors are asserts, not Errors. Exit code 2 belongs to Error (the input is wrong), 1 to a run that
+// failed.
 #pragma once
 
 #include <stdexcept>

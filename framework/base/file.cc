@@ -30,7 +30,7 @@ struct Descriptor {
 std::string read_file(const std::filesystem::path& path, std::uint64_t most_bytes) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) fail(path, "cannot be read");
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.fd, &status) != 0) fail(path, "cannot be read");
   if (!S_ISREG(status.st_mode)) throw Error({path.string(), "", "a file", "something else (a folder or device)", ""});
   const auto size = static_cast<std::uint64_t>(status.st_size);
@@ -76,8 +76,8 @@ void make_folder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error || !std::filesystem::is_directory(path))
-    throw Error({path.string(), "", "a folder that can be created and written", error ? error.message() : "a file of that name",
-                 "choose another folder"});
+    throw Error({path.string(), "", "a folder that can be created and written",
+                 error ? error.message() : "a file of that name", "choose another folder"});
   if (::access(path.c_str(), W_OK) != 0)
     throw Error({path.string(), "", "a folder that can be written", std::strerror(errno), "choose another folder"});
 }

@@ -1,9 +1,9 @@
 // Counter-based random streams: randomness is an argument, draw i is a pure function of (seed, name, i).
 //
-// Source: Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Random123). Normal deviates by
-// inversion of the normal distribution function (Wichura 1988, algorithm AS 241, PPND16), in scalar double arithmetic with a
-// logarithm of our own: libm's differs between CPUs, and initial bits must not.
-// Not for: cryptography. Not std::normal_distribution: its result is implementation-defined.
+// Source: Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Random123). Normal deviates
+// by inversion of the normal distribution function (Wichura 1988, algorithm AS 241, PPND16), in scalar double
+// arithmetic with a logarithm of our own: libm's differs between CPUs, and initial bits must not. Not for:
+// cryptography. Not std::normal_distribution: its result is implementation-defined.
 #pragma once
 
 #include <array>
@@ -22,10 +22,10 @@ class Stream {
   Stream(std::uint64_t seed, std::string_view name);
 
   std::uint64_t key() const { return key_; }
-  std::uint64_t bits(std::uint64_t i) const;                          // 64 random bits
-  double uniform(std::uint64_t i) const;                              // [0, 1), 53 bits
-  double normal(std::uint64_t i) const;                               // N(0, 1)
-  std::uint64_t below(std::uint64_t i, std::uint64_t bound) const;    // [0, bound); bias under bound / 2^64
+  std::uint64_t bits(std::uint64_t i) const;                        // 64 random bits
+  double uniform(std::uint64_t i) const;                            // [0, 1), 53 bits
+  double normal(std::uint64_t i) const;                             // N(0, 1)
+  std::uint64_t below(std::uint64_t i, std::uint64_t bound) const;  // [0, bound); bias under bound / 2^64
 
  private:
   std::uint64_t key_;

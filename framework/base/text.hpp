@@ -12,12 +12,13 @@ namespace initlab::base {
 
 std::string join(std::span<const std::string> parts, std::string_view separator);
 std::vector<std::string_view> split(std::string_view text, char separator);  // keeps empty parts; "" gives one
-std::string_view trim(std::string_view text);                               // ASCII white space
+std::string_view trim(std::string_view text);                                // ASCII white space
 
 // For messages: double quotes around, control characters escaped, at most 80 bytes, "..." after a cut.
 std::string quote(std::string_view text);
 
-// The whole text is a number, or nothing. No leading zeros ("010"), no hex, no inf or nan, no spaces; "1e-5" is a number.
+// The whole text is a number, or nothing. No leading zeros ("010"), no hex, no inf or nan, no spaces; "1e-5" is a
+// number.
 std::optional<std::int64_t> to_integer(std::string_view text);
 std::optional<double> to_number(std::string_view text);
 

@@ -15,8 +15,8 @@ struct Batch {
                                         //     splitting a step into micro-batches changes none
   std::vector<std::int64_t> examples;   // (B) rows of the split the sequences come from
 
-  std::vector<std::int32_t> classes;    // (B) classifier: label index; else empty
-  std::vector<float> targets;           // (B) regressor: target; else empty
+  std::vector<std::int32_t> classes;        // (B) classifier: label index; else empty
+  std::vector<float> targets;               // (B) regressor: target; else empty
   std::vector<std::int32_t> masked_rows;    // (P) mlm: rows that are predicted, ascending; else empty
   std::vector<std::int32_t> masked_labels;  // (P) mlm: their original ids
 

@@ -42,7 +42,7 @@ struct NamedShape {
   std::int64_t layers, hidden, heads, max_positions;
 };
 constexpr NamedShape kShapes[] = {
-    {"micro", 2, 128, 2, 64}, {"tiny", 2, 128, 2, 512},    {"mini", 4, 256, 4, 512},    {"small", 4, 512, 8, 512},
+    {"micro", 2, 128, 2, 64},   {"tiny", 2, 128, 2, 512},    {"mini", 4, 256, 4, 512},   {"small", 4, 512, 8, 512},
     {"medium", 8, 512, 8, 512}, {"minilm", 6, 384, 12, 512}, {"base", 12, 768, 12, 512},
 };
 
@@ -70,9 +70,12 @@ std::vector<std::string> shape_names() {
 
 const char* to_text(HeadKind kind) {
   switch (kind) {
-    case HeadKind::classifier: return "classifier";
-    case HeadKind::regressor: return "regressor";
-    case HeadKind::mlm: return "mlm";
+    case HeadKind::classifier:
+      return "classifier";
+    case HeadKind::regressor:
+      return "regressor";
+    case HeadKind::mlm:
+      return "mlm";
   }
   return "";
 }
@@ -80,9 +83,12 @@ const char* to_text(HeadKind kind) {
 bool LayerRange::covers(std::int64_t layer, std::int64_t num_layers) const {
   if (layer < 0) return false;
   switch (kind) {
-    case Kind::top: return layer >= num_layers - first;
-    case Kind::bottom: return layer < first;
-    case Kind::span: return layer >= first && layer <= last;
+    case Kind::top:
+      return layer >= num_layers - first;
+    case Kind::bottom:
+      return layer < first;
+    case Kind::span:
+      return layer >= first && layer <= last;
   }
   return false;
 }

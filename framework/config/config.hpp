@@ -50,17 +50,17 @@ const char* to_text(HeadKind kind);
 
 // The run that a checkpoint comes from: an experiment with one arm and one replicate that keeps its final weights.
 struct ExperimentRef {
-  std::string file;                                          // absolute or relative to the spec that names it
-  std::vector<std::pair<std::string, std::string>> set;      // path -> YAML scalar, as --set
-  std::string place;                                         // file:line:column of the reference
+  std::string file;                                      // absolute or relative to the spec that names it
+  std::vector<std::pair<std::string, std::string>> set;  // path -> YAML scalar, as --set
+  std::string place;                                     // file:line:column of the reference
 };
 
 // `model:` of a spec, before the checkpoint's config.json is read.
 struct ModelSpec {
-  std::optional<std::string> checkpoint;        // a folder with config.json, vocab.txt and model.safetensors
-  std::optional<ExperimentRef> experiment;      // or another experiment that makes one
-  std::optional<std::string> shape;             // or a named shape
-  std::optional<std::string> vocabulary;        // vocab.txt; "microworld" for the generated language
+  std::optional<std::string> checkpoint;    // a folder with config.json, vocab.txt and model.safetensors
+  std::optional<ExperimentRef> experiment;  // or another experiment that makes one
+  std::optional<std::string> shape;         // or a named shape
+  std::optional<std::string> vocabulary;    // vocab.txt; "microworld" for the generated language
   bool cased = false;
   std::optional<std::int64_t> layers, hidden, heads, intermediate, max_positions, type_vocabulary;
   std::optional<std::string> activation, pooling;
@@ -91,7 +91,7 @@ struct TaskConfig {
   std::int64_t world = 1;                  // seed of the generated language
   std::optional<std::int64_t> train_size;  // first n of a seeded permutation of the training split
   std::int64_t tokens = 1'500'000;         // mlm on microworld: training tokens to generate
-  double mask_probability = 0.15;          // mlm: share of tokens predicted; of these 80 % [MASK], 10 % random, 10 % kept
+  double mask_probability = 0.15;  // mlm: share of tokens predicted; of these 80 % [MASK], 10 % random, 10 % kept
   std::string place;
 
   template <class Self, class Visitor>
@@ -123,8 +123,8 @@ struct OptimizerConfig {
     visit("beta2", self.beta2, "decay of the second moment", fraction());
     visit("epsilon", self.epsilon, "added to the root of the second moment", at_least(0));
     visit("weight_decay", self.weight_decay, "decoupled; none on biases and LayerNorm", at_least(0));
-    visit("weight_decay_to", self.weight_decay_to, "what weights decay to: zero, or initial (the run's initial weights)",
-          one_of({"zero", "initial"}));
+    visit("weight_decay_to", self.weight_decay_to,
+          "what weights decay to: zero, or initial (the run's initial weights)", one_of({"zero", "initial"}));
   }
 };
 
@@ -134,7 +134,8 @@ struct ScheduleConfig {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("name", self.name, "after warmup: linear to 0, constant, or cosine to 0", one_of({"linear", "constant", "cosine"}));
+    visit("name", self.name, "after warmup: linear to 0, constant, or cosine to 0",
+          one_of({"linear", "constant", "cosine"}));
     visit("warmup", self.warmup, "share of the steps with a rising rate", fraction());
   }
 };
@@ -145,7 +146,8 @@ struct PartRates {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("embeddings", self.embeddings, "peak rate of the embeddings; optimizer.learning_rate where absent", at_least(0));
+    visit("embeddings", self.embeddings, "peak rate of the embeddings; optimizer.learning_rate where absent",
+          at_least(0));
     visit("attention", self.attention, "likewise, of the attention projections", at_least(0));
     visit("ffn", self.ffn, "likewise, of the feed-forward layers", at_least(0));
     visit("norms", self.norms, "likewise, of the layers' LayerNorms", at_least(0));
@@ -191,12 +193,14 @@ struct TrainingConfig {
     visit("steps", self.steps, "optimizer steps, instead of epochs", at_least(0));
     visit("seconds", self.seconds, "time budget, instead of epochs; not repeatable bit for bit", positive());
     visit("batch", self.batch, "sequences an optimizer step", between(1, 1 << 20));
-    visit("accumulate", self.accumulate, "micro-batches a step is computed in; same gradient, less memory", between(1, 1 << 20));
+    visit("accumulate", self.accumulate, "micro-batches a step is computed in; same gradient, less memory",
+          between(1, 1 << 20));
     visit("max_length", self.max_length, "tokens of a sequence, [CLS] and [SEP] included", between(3, 1 << 20));
     visit("optimizer", self.optimizer, "");
     visit("schedule", self.schedule, "");
     visit("dropout", self.dropout, "probability, at all of BERT's places", fraction());
-    visit("attention_dropout", self.attention_dropout, "probability on attention weights; as dropout where absent", fraction());
+    visit("attention_dropout", self.attention_dropout, "probability on attention weights; as dropout where absent",
+          fraction());
     visit("clip", self.clip, "largest global gradient norm; 0 for no clipping", at_least(0));
     visit("freeze", self.freeze, "parts, or patterns of tensor names, that keep their initial values");
     visit("learning_rates", self.learning_rates, "");
@@ -222,20 +226,21 @@ std::optional<LayerRange> parse_layer_range(const std::string& text);
 
 // One initialization rule: which tensors, and what fills them.
 struct InitRule {
-  std::string use;                                            // strategy name, without or with "/revision"
+  std::string use;                                           // strategy name, without or with "/revision"
   std::vector<std::pair<std::string, std::string>> options;  // the strategy's own keys, YAML scalar text
-  std::vector<std::string> roles;                             // empty: the strategy's natural roles
-  std::vector<std::string> parts;                             // of the model; empty: all
-  std::optional<std::string> match;                           // name pattern with * and ?
+  std::vector<std::string> roles;                            // empty: the strategy's natural roles
+  std::vector<std::string> parts;                            // of the model; empty: all
+  std::optional<std::string> match;                          // name pattern with * and ?
   std::optional<LayerRange> layers;
-  std::optional<std::string> missing;                         // strategy for what the checkpoint lacks
-  std::string place;                                          // file:line:column of the rule
-  std::string text;                                           // the rule as one line of YAML, for tables and the log
+  std::optional<std::string> missing;  // strategy for what the checkpoint lacks
+  std::string place;                   // file:line:column of the rule
+  std::string text;                    // the rule as one line of YAML, for tables and the log
 };
 base::Json to_json(const InitRule& rule);  // without place: part of a run's identity
 
 std::vector<std::string> role_names();  // matrix, embedding, bias, norm_scale, norm_shift
-std::vector<std::string> part_names();  // embeddings, attention, ffn, norms, pooler, head; params::part_of says what is in them
+std::vector<std::string>
+part_names();  // embeddings, attention, ffn, norms, pooler, head; params::part_of says what is in them
 
 // One seed per named stream; all arms of a replicate share them, so comparisons are paired.
 struct Seeds {
@@ -254,11 +259,11 @@ struct Seeds {
 };
 
 struct CompareConfig {
-  std::optional<std::string> baseline;   // an arm; the first one where absent
-  std::optional<std::string> metric;     // the task's first metric where absent
-  std::optional<std::string> better;     // by the metric where absent: lower for loss, higher otherwise
+  std::optional<std::string> baseline;  // an arm; the first one where absent
+  std::optional<std::string> metric;    // the task's first metric where absent
+  std::optional<std::string> better;    // by the metric where absent: lower for loss, higher otherwise
   std::optional<double> threshold;
-  std::string at = "last";               // last, best, step:N
+  std::string at = "last";  // last, best, step:N
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -278,8 +283,8 @@ struct KeepConfig {
 struct RunPlan {
   std::string experiment;
   std::string arm;
-  std::int64_t replicate = 0;                                   // 0-based
-  std::vector<std::pair<std::string, base::Json>> settings;     // grid path -> value, in grid order
+  std::int64_t replicate = 0;                                // 0-based
+  std::vector<std::pair<std::string, base::Json>> settings;  // grid path -> value, in grid order
   ModelSpec model;
   TaskConfig task;
   TrainingConfig training;

@@ -34,7 +34,8 @@ inline Check between(double low, double high) { return {.low = low, .high = high
 inline Check fraction() { return {.low = 0, .high = 1, .high_open = true}; }  // [0, 1)
 inline Check one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
 
-// "a number above 0", "one of a, b"; what an error says was expected. kind: "a number", "an integer", "text", "true or false".
+// "a number above 0", "one of a, b"; what an error says was expected. kind: "a number", "an integer", "text", "true or
+// false".
 std::string describe(const Check& check, std::string_view kind);
 // Empty where the value passes, else what was expected.
 std::string violation(const Check& check, double value, std::string_view kind);
@@ -48,7 +49,9 @@ struct ProbeVisitor {
 }  // namespace detail
 
 template <class T>
-concept HasFields = requires(T& value) { T::fields(value, detail::ProbeVisitor{}); };
+concept HasFields = requires(T& value) {
+  T::fields(value, detail::ProbeVisitor{});
+};
 
 template <class T>
 struct IsOptional : std::false_type {};

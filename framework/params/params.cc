@@ -7,23 +7,34 @@ namespace initlab::params {
 
 const char* to_text(Role role) {
   switch (role) {
-    case Role::matrix: return "matrix";
-    case Role::embedding: return "embedding";
-    case Role::bias: return "bias";
-    case Role::norm_scale: return "norm_scale";
-    case Role::norm_shift: return "norm_shift";
+    case Role::matrix:
+      return "matrix";
+    case Role::embedding:
+      return "embedding";
+    case Role::bias:
+      return "bias";
+    case Role::norm_scale:
+      return "norm_scale";
+    case Role::norm_shift:
+      return "norm_shift";
   }
   return "";
 }
 
 const char* to_text(Part part) {
   switch (part) {
-    case Part::embeddings: return "embeddings";
-    case Part::attention: return "attention";
-    case Part::ffn: return "ffn";
-    case Part::norms: return "norms";
-    case Part::pooler: return "pooler";
-    case Part::head: return "head";
+    case Part::embeddings:
+      return "embeddings";
+    case Part::attention:
+      return "attention";
+    case Part::ffn:
+      return "ffn";
+    case Part::norms:
+      return "norms";
+    case Part::pooler:
+      return "pooler";
+    case Part::head:
+      return "head";
   }
   return "";
 }
@@ -87,7 +98,8 @@ ParameterTable bert_parameters(const config::ModelConfig& model, config::HeadKin
   for (std::int64_t l = 0; l < model.layers; ++l) {
     const std::string layer = "bert.encoder.layer." + std::to_string(l) + ".";
     const std::string self = layer + "attention.self.";
-    for (const char* part : {"query", "key", "value"}) table.add(self + part + ".weight", Role::matrix, {h, h}, l, false);
+    for (const char* part : {"query", "key", "value"})
+      table.add(self + part + ".weight", Role::matrix, {h, h}, l, false);
     for (const char* part : {"query", "key", "value"}) table.add(self + part + ".bias", Role::bias, {h}, l, false);
     dense(layer + "attention.output.dense", h, h, l, false);
     norm(layer + "attention.output.LayerNorm", l, false);

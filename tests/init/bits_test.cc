@@ -53,8 +53,8 @@ TEST_F(InitTest, GoldenBitsOfEveryStrategy) {
   }
 }
 
-// From the fixture's checkpoint, whose values are all positive: sign_preserve's default is then shuffle, and transplant's
-// is pretrained.
+// From the fixture's checkpoint, whose values are all positive: sign_preserve's default is then shuffle, and
+// transplant's is pretrained.
 TEST_F(InitTest, GoldenBitsOfEveryStrategyFromACheckpoint) {
   const std::map<std::string, std::string> golden = {
       {"interpolate/1", "b21d08a41c4d05ab4c3a4445243d66bd222ab3cc0bd1d4430783e479d74f3204"},

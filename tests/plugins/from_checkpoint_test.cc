@@ -489,7 +489,8 @@ TEST(FromCheckpoint, QuantizeHasFewLevelsAndHalfAStepOfError) {
     const auto after = lab.fill("quantize", {{"bits", text}}, "x");
     const double step = static_cast<double>(largest) / (std::pow(2.0, static_cast<double>(bit - 1)) - 1);
     for (std::size_t i = 0; i < after.size(); ++i)
-      ASSERT_LE(std::fabs(static_cast<double>(after[i]) - static_cast<double>(source[i])), step / 2 + 0x1p-24 * static_cast<double>(largest));
+      ASSERT_LE(std::fabs(static_cast<double>(after[i]) - static_cast<double>(source[i])),
+                step / 2 + 0x1p-24 * static_cast<double>(largest));
     EXPECT_LE(std::set<float>(after.begin(), after.end()).size(), (std::size_t{1} << bit) - 1);
     EXPECT_EQ(std::ranges::max(magnitudes(after)), largest);
     Lab again;
