@@ -6,6 +6,13 @@ find_library(DNNL_LIBRARY dnnl REQUIRED)
 add_library(onednn INTERFACE)
 target_include_directories(onednn SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
 target_link_libraries(onednn INTERFACE ${DNNL_LIBRARY})
+# compute/: Highway. Kernels are built for the one lane, AVX2 and AVX-512 on x86; the steps between gain little and cost compile time.
+find_path(HWY_INCLUDE_DIR hwy/highway.h REQUIRED)
+find_library(HWY_LIBRARY hwy REQUIRED)
+add_library(highway INTERFACE)
+target_include_directories(highway SYSTEM INTERFACE ${HWY_INCLUDE_DIR})
+target_link_libraries(highway INTERFACE ${HWY_LIBRARY})
+target_compile_definitions(highway INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
 find_package(HDF5 REQUIRED COMPONENTS C)                # log/
 find_package(yaml-cpp REQUIRED)                         # spec/      target: yaml-cpp
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)  # app/ (program_options), compare/ (math, headers only)
