@@ -1,5 +1,7 @@
 #include "config/config.hpp"
 
+#include <algorithm>
+#include <cassert>
 #include <charconv>
 #include <cmath>
 
@@ -66,6 +68,17 @@ std::vector<std::string> shape_names() {
   std::vector<std::string> names;
   for (const NamedShape& shape : kShapes) names.emplace_back(shape.name);
   return names;
+}
+
+std::vector<std::string> optimization_names() {
+  return {"last_layer_rows", "streamed_loss", "lazy_embeddings", "packed_weights",
+          "prefetch",        "huge_pages",    "vector_kernels"};
+}
+
+bool TrainingConfig::uses(std::string_view optimization) const {
+  [[maybe_unused]] const std::vector<std::string> known = optimization_names();
+  assert(std::ranges::find(known, optimization) != known.end());
+  return std::ranges::find(without, optimization) == without.end();
 }
 
 const char* to_text(HeadKind kind) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -165,6 +166,16 @@ struct EvaluateConfig {
   }
 };
 
+// What `training.without` can switch off, to measure what each is worth; docs/PERFORMANCE.md has the numbers.
+//   last_layer_rows  the top layer computes only the rows that the head reads
+//   streamed_loss    mlm: no logits of the whole vocabulary are kept
+//   lazy_embeddings  word rows without a gradient are updated when they are next read
+//   packed_weights   weights are laid out anew for the matrix products once a step
+//   prefetch         the next batch is assembled while this one is computed
+//   huge_pages       the model's memory asks for huge pages and is touched before the first step
+//   vector_kernels   kernels use vector instructions
+std::vector<std::string> optimization_names();
+
 // `training:`. Exactly one of epochs, steps and seconds is set after parsing (epochs: 3 where none is given).
 struct TrainingConfig {
   std::optional<double> epochs;
@@ -185,7 +196,10 @@ struct TrainingConfig {
   std::string mixout_unit = "weight";
   EvaluateConfig evaluate;
   std::string precision = "f32";
-  std::string place;  // file:line:column, for messages
+  std::vector<std::string> without;  // optimization_names() that are switched off
+  std::string place;                 // file:line:column, for messages
+
+  bool uses(std::string_view optimization) const;  // one of optimization_names()
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -211,6 +225,8 @@ struct TrainingConfig {
           one_of({"weight", "neuron"}));
     visit("evaluate", self.evaluate, "");
     visit("precision", self.precision, "arithmetic of matrix products", one_of({"f32"}));
+    visit("without", self.without, "optimizations to switch off: same gradient up to rounding, slower",
+          one_of(optimization_names()));
   }
 };
 

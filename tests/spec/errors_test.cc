@@ -143,12 +143,12 @@ TEST(Errors, Training) {
        "s.yaml:6:12: unknown key \"training.batchsize\"\n  hint: one of epochs, steps, seconds, batch, "
        "accumulate, max_length, optimizer, schedule, dropout, attention_dropout, clip, freeze, learning_rates, "
        "layer_decay, "
-       "mixout, mixout_unit, evaluate, precision"},
+       "mixout, mixout_unit, evaluate, precision, without"},
       {with("training: {bathc: 8}"), "s.yaml:6:12: unknown key \"training.bathc\"\n  hint: did you mean \"batch\"?"},
       {with("training: {clip: 1,5}"),
        "s.yaml:6:20: unknown key \"training.5\"\n  hint: one of epochs, steps, seconds, batch, accumulate, "
        "max_length, optimizer, schedule, dropout, attention_dropout, clip, freeze, learning_rates, layer_decay, "
-       "mixout, mixout_unit, evaluate, precision"},
+       "mixout, mixout_unit, evaluate, precision, without"},
       {with("training: {optimizer: adamw}"), "s.yaml:6:23: training.optimizer: expected a map, got \"adamw\""},
       {with("training: {optimizer: {lr: 1e-3}}"),
        "s.yaml:6:24: unknown key \"training.optimizer.lr\"\n  hint: one of name, learning_rate, "
@@ -162,7 +162,11 @@ TEST(Errors, Training) {
        "s.yaml:6:31: training.schedule.warmup: expected a number from 0 to below 1, got \"-0.1\""},
       {with("training: {seconds: 0}"), "s.yaml:6:21: training.seconds: expected a number above 0, got \"0\""},
       {with("training: {dropout: 1}"), "s.yaml:6:21: training.dropout: expected a number from 0 to below 1, got \"1\""},
-      {with("training: {precision: bf16}"), "s.yaml:6:23: training.precision: expected one of f32, got \"bf16\""},
+      {with("training: {precision: f16}"), "s.yaml:6:23: training.precision: expected one of f32, got \"f16\""},
+      {with("training: {without: [streamed_los]}"),
+       "s.yaml:6:22: training.without[0]: expected one of last_layer_rows, streamed_loss, lazy_embeddings, "
+       "packed_weights, prefetch, huge_pages, vector_kernels, got \"streamed_los\"\n  hint: did you mean "
+       "\"streamed_loss\"?"},
       {with("training: {layer_decay: 0}"),
        "s.yaml:6:25: training.layer_decay: expected a number above 0 to 1, got \"0\""},
       {with("training: {mixout: 1}"), "s.yaml:6:20: training.mixout: expected a number from 0 to below 1, got \"1\""},
