@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <iostream>
 #include <map>
@@ -18,7 +17,6 @@
 #include "model/bert.hpp"
 #include "report/report.hpp"
 #include "sweep/folder.hpp"
-#include "train/optimizer.hpp"
 #include "train/trainer.hpp"
 
 namespace initlab::app {
@@ -55,19 +53,14 @@ double seconds_per_flop(const sweep::Prepared& run, int threads) {
   model::Bert bert(run.model, run.data->info.head, run.num_labels,
                    {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
   for (float& value : bert.values()) value = 0.01f;
-  train::Adam optimizer(run.plan.training, bert.parameters(), bert.values());
-  const auto one_step = [&](std::int64_t step) {
-    const batch::Batch batch = batches.train(step);
-    bert.forward(batch, {});
-    bert.backward(1.0f);
-    optimizer.step(bert.values(), bert.gradients(), 0.0, 1.0);
-    return model::training_flops(run.model, run.data->info.head, run.num_labels, batch);
-  };
-  one_step(0);  // makes the kernels for its shape
-  const auto begin = std::chrono::steady_clock::now();
-  double flops = 0;
-  for (std::int64_t i = 0; i < 3; ++i) flops += one_step(i);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / flops;
+  train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
+  trainer.step(0, 0.0);  // makes the kernels for its shape
+  double flops = 0, seconds = 0;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    seconds += trainer.step(i, 0.0).seconds;
+    flops += model::training_flops(run.model, run.data->info.head, run.num_labels, trainer.batch());
+  }
+  return seconds / flops;
 }
 
 using Done = std::set<const sweep::Prepared*>;  // the runs that exist; finding out reads their files

@@ -85,9 +85,14 @@ std::uint64_t derive_seed(std::uint64_t seed, std::string_view name) { return ha
 
 std::vector<std::uint32_t> permutation(const Stream& stream, std::uint32_t n) {
   std::vector<std::uint32_t> order(n);
+  permutation(stream, order);
+  return order;
+}
+
+void permutation(const Stream& stream, std::span<std::uint32_t> order) {
+  const auto n = static_cast<std::uint32_t>(order.size());
   std::iota(order.begin(), order.end(), 0u);
   for (std::uint32_t i = n; i > 1; --i) std::swap(order[i - 1], order[stream.below(n - i, i)]);
-  return order;
 }
 
 double inverse_normal_cdf(double p) {

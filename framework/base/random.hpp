@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +37,8 @@ std::uint64_t derive_seed(std::uint64_t seed, std::string_view name);
 
 // Fisher-Yates over 0 .. n-1.
 std::vector<std::uint32_t> permutation(const Stream& stream, std::uint32_t n);
+// The same into memory that is there: 0 .. order.size()-1.
+void permutation(const Stream& stream, std::span<std::uint32_t> order);
 
 // x with P(Z <= x) = p for 0 < p < 1. Relative error about 1e-16 (AS 241).
 double inverse_normal_cdf(double p);

@@ -20,6 +20,20 @@ struct Batch {
   std::vector<std::int32_t> masked_rows;    // (P) mlm: rows that are predicted, ascending; else empty
   std::vector<std::int32_t> masked_labels;  // (P) mlm: their original ids
 
+  void clear() {  // empty; memory is kept
+    for (auto* column : {&ids, &types, &positions, &offsets, &slots, &classes, &masked_rows, &masked_labels})
+      column->clear();
+    examples.clear();
+    targets.clear();
+  }
+  // Memory for a batch of at most this size, so that filling it later allocates nothing.
+  void reserve(std::int64_t most_tokens, std::int64_t most_sequences, std::int64_t most_predictions) {
+    const auto book = [](std::int64_t n, auto&... columns) { (columns.reserve(static_cast<std::size_t>(n)), ...); };
+    book(most_tokens, ids, types, positions);
+    book(most_sequences + 1, offsets, slots, examples, classes, targets);
+    book(most_predictions, masked_rows, masked_labels);
+  }
+
   std::int64_t tokens() const { return static_cast<std::int64_t>(ids.size()); }
   std::int64_t sequences() const { return static_cast<std::int64_t>(offsets.empty() ? 0 : offsets.size() - 1); }
 };

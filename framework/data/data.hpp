@@ -73,6 +73,10 @@ class BatchStream {
               const config::Seeds& seeds);
   std::int64_t steps_per_epoch() const;
   batch::Batch train(std::int64_t step) const;  // 0-based step
+  // The same into a batch that is there. With the memory that reserve() books it allocates nothing, but at an epoch's
+  // first batch, where the epoch's random streams are made.
+  void train(std::int64_t step, batch::Batch& out) const;
+  void reserve(batch::Batch& out) const;  // memory for any batch of the run
   std::int64_t eval_batches() const;
   batch::Batch eval(std::int64_t index) const;  // in order, every example once
   // Upper bounds over all batches of the run, training and evaluation, whatever the epoch; for booking memory.
@@ -94,5 +98,7 @@ class BatchStream {
 
 // Sequences begin .. end-1 of a batch, slots kept: the micro-batches of one step.
 batch::Batch slice(const batch::Batch& batch, std::int64_t begin, std::int64_t end);
+// The same into a batch that is there.
+void slice(const batch::Batch& batch, std::int64_t begin, std::int64_t end, batch::Batch& out);
 
 }  // namespace initlab::data

@@ -35,36 +35,45 @@ std::int64_t Masker::ordinary_in(const std::vector<std::int32_t>& ids) const {
 }
 
 std::int64_t Masker::most_predictions(const std::vector<std::int32_t>& ids) const {
-  const std::int64_t n = ordinary_in(ids);
-  const double mean = static_cast<double>(n) * probability_;
-  const double stddev = std::sqrt(mean * (1 - probability_));
-  return std::min(n, 1 + static_cast<std::int64_t>(std::ceil(mean + kCutSigmas * stddev)));
+  return most_predictions(ordinary_in(ids));
 }
 
-std::int32_t Masker::shown(std::int32_t id, const base::Stream& stream, std::uint64_t draw) const {
+std::int64_t Masker::most_predictions(std::int64_t ordinary) const {
+  const double mean = static_cast<double>(ordinary) * probability_;
+  const double stddev = std::sqrt(mean * (1 - probability_));
+  return std::min(ordinary, 1 + static_cast<std::int64_t>(std::ceil(mean + kCutSigmas * stddev)));
+}
+
+bool Masker::is_chosen(const base::Stream& stream, std::int64_t row, std::size_t position) const {
+  return stream.uniform(first_draw(row, position) + kChosen) < probability_;
+}
+
+Prediction Masker::prediction(const std::vector<std::int32_t>& ids, const base::Stream& stream, std::int64_t row,
+                              std::size_t position) const {
+  const std::uint64_t draw = first_draw(row, position);
   const double kind = stream.uniform(draw + kKind);
-  if (kind < kShownAsMask) return special_.mask;
-  if (kind >= kShownAsMask + kShownAtRandom) return id;
-  return ordinary_[stream.below(draw + kReplacement, ordinary_.size())];
+  std::int32_t shown = special_.mask;
+  if (kind >= kShownAsMask + kShownAtRandom) {
+    shown = ids[position];
+  } else if (kind >= kShownAsMask) {
+    shown = ordinary_[stream.below(draw + kReplacement, ordinary_.size())];
+  }
+  return {static_cast<std::int32_t>(position), shown};
+}
+
+// One of the ordinary positions, all alike.
+std::size_t Masker::fallback(const std::vector<std::int32_t>& ids, const base::Stream& stream, std::int64_t row,
+                             std::int64_t ordinary) const {
+  std::uint64_t left = stream.below(first_draw(row, 0) + kFallback, static_cast<std::uint64_t>(ordinary));
+  std::size_t position = 0;
+  while (!is_ordinary(ids[position]) || left-- > 0) ++position;
+  return position;
 }
 
 std::vector<Prediction> Masker::predict(const std::vector<std::int32_t>& ids, const base::Stream& stream,
                                         std::int64_t row) const {
-  const auto most = static_cast<std::size_t>(most_predictions(ids));
-  std::vector<std::size_t> ordinary;
   std::vector<Prediction> predictions;
-  const auto add = [&](std::size_t position) {
-    predictions.push_back(
-        {static_cast<std::int32_t>(position), shown(ids[position], stream, first_draw(row, position))});
-  };
-  for (std::size_t position = 0; position < ids.size(); ++position) {
-    if (!is_ordinary(ids[position])) continue;
-    ordinary.push_back(position);
-    const bool chosen = stream.uniform(first_draw(row, position) + kChosen) < probability_;
-    if (chosen && predictions.size() < most) add(position);
-  }
-  if (predictions.empty() && !ordinary.empty())
-    add(ordinary[stream.below(first_draw(row, 0) + kFallback, ordinary.size())]);
+  for_predictions(ids, stream, row, [&](const Prediction& prediction) { predictions.push_back(prediction); });
   return predictions;
 }
 

@@ -28,18 +28,40 @@ class Masker {
   // In ascending order of position; empty only where no token is ordinary.
   std::vector<Prediction> predict(const std::vector<std::int32_t>& ids, const base::Stream& stream,
                                   std::int64_t row) const;
+  // The same, one call visit(prediction) after another: allocates nothing.
+  template <class Visit>
+  void for_predictions(const std::vector<std::int32_t>& ids, const base::Stream& stream, std::int64_t row,
+                       const Visit& visit) const;
   // No sequence has more predictions than this: about five standard deviations above the mean. So that memory can be
   // booked, predict() stops there, which one sequence in a million notices.
   std::int64_t most_predictions(const std::vector<std::int32_t>& ids) const;
 
  private:
-  std::int32_t shown(std::int32_t id, const base::Stream& stream, std::uint64_t draw) const;
+  bool is_chosen(const base::Stream& stream, std::int64_t row, std::size_t position) const;
+  Prediction prediction(const std::vector<std::int32_t>& ids, const base::Stream& stream, std::int64_t row,
+                        std::size_t position) const;
+  std::size_t fallback(const std::vector<std::int32_t>& ids, const base::Stream& stream, std::int64_t row,
+                       std::int64_t ordinary) const;
   std::int64_t ordinary_in(const std::vector<std::int32_t>& ids) const;
+  std::int64_t most_predictions(std::int64_t ordinary) const;
 
   text::SpecialIds special_;
   double probability_;
   std::vector<std::int32_t> ordinary_;  // ids, ascending
 };
+
+template <class Visit>
+void Masker::for_predictions(const std::vector<std::int32_t>& ids, const base::Stream& stream, std::int64_t row,
+                             const Visit& visit) const {
+  const std::int64_t ordinary = ordinary_in(ids), most = most_predictions(ordinary);
+  std::int64_t made = 0;
+  for (std::size_t position = 0; position < ids.size() && made < most; ++position) {
+    if (!is_ordinary(ids[position]) || !is_chosen(stream, row, position)) continue;
+    visit(prediction(ids, stream, row, position));
+    ++made;
+  }
+  if (made == 0 && ordinary > 0) visit(prediction(ids, stream, row, fallback(ids, stream, row, ordinary)));
+}
 
 // Masks of training: fresh every epoch, by the run's mask seed. Masks of evaluation: the same for all runs of a world.
 base::Stream training_mask_stream(std::uint64_t seed, std::int64_t epoch);

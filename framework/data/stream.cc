@@ -5,7 +5,6 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "base/random.hpp"
@@ -47,35 +46,22 @@ std::int64_t batches_of(std::size_t examples, std::int64_t batch) {
   return (static_cast<std::int64_t>(examples) + batch - 1) / batch;
 }
 
-void append_sequence(const Example& example, std::int64_t row, batch::Batch& out) {
+void append_sequence(const Example& example, batch::Batch& out) {
   out.ids.insert(out.ids.end(), example.ids.begin(), example.ids.end());
   out.types.insert(out.types.end(), example.types.begin(), example.types.end());
   for (std::size_t i = 0; i < example.ids.size(); ++i) out.positions.push_back(static_cast<std::int32_t>(i));
   out.slots.push_back(static_cast<std::int32_t>(out.slots.size()));
-  out.examples.push_back(row);
   out.offsets.push_back(static_cast<std::int32_t>(out.ids.size()));
 }
 
-// Shows the last sequence of the batch with its masks.
-void mask_last_sequence(const std::vector<Prediction>& predictions, batch::Batch& out) {
-  const std::int32_t first = *(out.offsets.end() - 2);
-  for (const Prediction& prediction : predictions) {
-    const std::int32_t row = first + prediction.position;
-    std::int32_t& id = out.ids[static_cast<std::size_t>(row)];
-    out.masked_rows.push_back(row);
-    out.masked_labels.push_back(id);
-    id = prediction.shown;
-  }
-}
-
-// masks: of the split and epoch; used by mlm alone.
-batch::Batch assemble(const std::vector<Example>& examples, std::span<const std::uint32_t> rows, config::HeadKind head,
-                      const Masker& masker, const base::Stream& masks) {
-  batch::Batch out;
+// Fills a batch that has nothing but its `examples`. masks: of the split and epoch; used by mlm alone.
+void assemble(const std::vector<Example>& examples, config::HeadKind head, const Masker& masker,
+              const base::Stream& masks, batch::Batch& out) {
   out.offsets.push_back(0);
-  for (const std::uint32_t row : rows) {
-    const Example& example = examples[row];
-    append_sequence(example, row, out);
+  for (const std::int64_t row : out.examples) {
+    const Example& example = examples[static_cast<std::size_t>(row)];
+    const auto first = static_cast<std::int32_t>(out.ids.size());
+    append_sequence(example, out);
     switch (head) {
       case config::HeadKind::classifier:
         out.classes.push_back(example.label);
@@ -84,35 +70,48 @@ batch::Batch assemble(const std::vector<Example>& examples, std::span<const std:
         out.targets.push_back(example.target);
         break;
       case config::HeadKind::mlm:
-        mask_last_sequence(masker.predict(example.ids, masks, row), out);
+        masker.for_predictions(example.ids, masks, row, [&](const Prediction& prediction) {
+          std::int32_t& id = out.ids[static_cast<std::size_t>(first + prediction.position)];
+          out.masked_rows.push_back(first + prediction.position);
+          out.masked_labels.push_back(id);
+          id = prediction.shown;
+        });
         break;
     }
   }
-  return out;
 }
+
+// What all batches of an epoch are made from.
+struct Epoch {
+  std::int64_t index = -1;
+  std::vector<std::uint32_t> order;
+  std::optional<base::Stream> masks;
+};
 
 }  // namespace
 
 struct BatchStream::Plan {
   explicit Plan(Masker made) : masker(std::move(made)) {}
 
-  // Rows first .. first+count-1 of an epoch's order. The last epoch's permutation is kept: steps come in order.
-  std::vector<std::uint32_t> rows(const base::Stream& stream, std::int64_t epoch, std::size_t examples,
-                                  std::size_t first, std::size_t count) const {
+  // Rows first .. first+count-1 of an epoch's order; returns the epoch's masks. The last epoch asked for is kept: steps
+  // come in order.
+  base::Stream begin(const config::Seeds& seeds, std::int64_t index, std::size_t first, std::size_t count,
+                     std::vector<std::int64_t>& rows) const {
     const std::lock_guard lock(mutex);
-    if (order_epoch != epoch) {
-      order = base::permutation(stream, static_cast<std::uint32_t>(examples));
-      order_epoch = epoch;
+    if (epoch.index != index) {
+      base::permutation(base::Stream(seeds.order, "order/epoch/" + std::to_string(index)), epoch.order);
+      epoch.masks = training_mask_stream(seeds.mask, index);
+      epoch.index = index;
     }
-    const auto begin = order.begin() + static_cast<std::ptrdiff_t>(first);
-    return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+    const auto begin = epoch.order.begin() + static_cast<std::ptrdiff_t>(first);
+    rows.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    return *epoch.masks;
   }
 
   Masker masker;
   std::int64_t most_tokens = 0, most_predictions = 0, longest = 0;
   mutable std::mutex mutex;
-  mutable std::optional<std::int64_t> order_epoch;
-  mutable std::vector<std::uint32_t> order;
+  mutable Epoch epoch;
 };
 
 BatchStream::BatchStream(std::shared_ptr<const TaskData> data, std::int64_t batch, const config::TaskConfig& task,
@@ -130,6 +129,7 @@ BatchStream::BatchStream(std::shared_ptr<const TaskData> data, std::int64_t batc
   for (const auto* split : {&data_->train, &data_->eval})
     for (const Example& example : *split)
       plan->longest = std::max(plan->longest, std::int64_t{std::ssize(example.ids)});
+  plan->epoch.order.resize(data_->train.size());
   plan_ = std::move(plan);
 }
 
@@ -145,48 +145,60 @@ std::int64_t BatchStream::most_sequences() const {
 }
 
 batch::Batch BatchStream::train(std::int64_t step) const {
+  batch::Batch out;
+  train(step, out);
+  return out;
+}
+
+void BatchStream::train(std::int64_t step, batch::Batch& out) const {
   assert(step >= 0);
-  const std::int64_t epoch = step / steps_per_epoch();
   const auto first = static_cast<std::size_t>(step % steps_per_epoch() * batch_);
-  const std::size_t examples = data_->train.size();
-  const base::Stream order(seeds_.order, "order/epoch/" + std::to_string(epoch));
-  const std::vector<std::uint32_t> rows =
-      plan_->rows(order, epoch, examples, first, std::min(static_cast<std::size_t>(batch_), examples - first));
-  return assemble(data_->train, rows, data_->info.head, plan_->masker, training_mask_stream(seeds_.mask, epoch));
+  const std::size_t count = std::min(static_cast<std::size_t>(batch_), data_->train.size() - first);
+  out.clear();
+  const base::Stream masks = plan_->begin(seeds_, step / steps_per_epoch(), first, count, out.examples);
+  assemble(data_->train, data_->info.head, plan_->masker, masks, out);
 }
 
 batch::Batch BatchStream::eval(std::int64_t index) const {
   assert(index >= 0 && index < eval_batches());
   const std::int64_t first = index * kEvalBatch;
-  std::vector<std::uint32_t> rows(
-      static_cast<std::size_t>(std::min<std::int64_t>(kEvalBatch, std::ssize(data_->eval) - first)));
-  std::iota(rows.begin(), rows.end(), static_cast<std::uint32_t>(first));
-  return assemble(data_->eval, rows, data_->info.head, plan_->masker, evaluation_mask_stream(task_.world));
+  batch::Batch out;
+  out.examples.resize(static_cast<std::size_t>(std::min<std::int64_t>(kEvalBatch, std::ssize(data_->eval) - first)));
+  std::iota(out.examples.begin(), out.examples.end(), first);
+  assemble(data_->eval, data_->info.head, plan_->masker, evaluation_mask_stream(task_.world), out);
+  return out;
 }
 
-batch::Batch slice(const batch::Batch& batch, std::int64_t begin, std::int64_t end) {
+void BatchStream::reserve(batch::Batch& out) const { out.reserve(most_tokens(), most_sequences(), most_predictions()); }
+
+void slice(const batch::Batch& batch, std::int64_t begin, std::int64_t end, batch::Batch& out) {
   assert(0 <= begin && begin <= end && end <= batch.sequences());
   const std::int32_t first = batch.offsets[static_cast<std::size_t>(begin)];
   const std::int32_t last = batch.offsets[static_cast<std::size_t>(end)];
-  const auto part = [](const auto& values, std::int64_t from, std::int64_t to) {
-    return values.empty() ? values : std::decay_t<decltype(values)>(values.begin() + from, values.begin() + to);
+  const auto copy = [](const auto& values, std::int64_t from, std::int64_t to, auto& part) {
+    part.clear();
+    if (!values.empty()) part.assign(values.begin() + from, values.begin() + to);
   };
-  batch::Batch out;
-  out.ids = part(batch.ids, first, last);
-  out.types = part(batch.types, first, last);
-  out.positions = part(batch.positions, first, last);
-  out.offsets = part(batch.offsets, begin, end + 1);
+  copy(batch.ids, first, last, out.ids);
+  copy(batch.types, first, last, out.types);
+  copy(batch.positions, first, last, out.positions);
+  copy(batch.offsets, begin, end + 1, out.offsets);
   for (std::int32_t& offset : out.offsets) offset -= first;
-  out.slots = part(batch.slots, begin, end);
-  out.examples = part(batch.examples, begin, end);
-  out.classes = part(batch.classes, begin, end);
-  out.targets = part(batch.targets, begin, end);
+  copy(batch.slots, begin, end, out.slots);
+  copy(batch.examples, begin, end, out.examples);
+  copy(batch.classes, begin, end, out.classes);
+  copy(batch.targets, begin, end, out.targets);
 
   const auto from = std::lower_bound(batch.masked_rows.begin(), batch.masked_rows.end(), first);
   const auto to = std::lower_bound(from, batch.masked_rows.end(), last);
   out.masked_rows.assign(from, to);
   for (std::int32_t& row : out.masked_rows) row -= first;
-  out.masked_labels = part(batch.masked_labels, from - batch.masked_rows.begin(), to - batch.masked_rows.begin());
+  copy(batch.masked_labels, from - batch.masked_rows.begin(), to - batch.masked_rows.begin(), out.masked_labels);
+}
+
+batch::Batch slice(const batch::Batch& batch, std::int64_t begin, std::int64_t end) {
+  batch::Batch out;
+  slice(batch, begin, end, out);
   return out;
 }
 

@@ -24,23 +24,6 @@ double loss_count(const batch::Batch& batch, config::HeadKind head) {
                                                            : batch.sequences());
 }
 
-// Mean loss over the step's batch; its gradient is added to the model's. Micro-batches share the step's divisor and
-// slots, so they give the same gradient as one piece, up to rounding.
-double forward_backward(const batch::Batch& whole, std::int64_t accumulate, const model::Dropout& dropout,
-                        config::HeadKind head, model::Bert& bert) {
-  const double count = loss_count(whole, head);
-  const std::int64_t sequences = whole.sequences();
-  const std::int64_t piece = (sequences + accumulate - 1) / accumulate;
-  double loss = 0;
-  for (std::int64_t begin = 0; begin < sequences; begin += piece) {
-    const std::int64_t end = std::min(sequences, begin + piece);
-    const batch::Batch micro = accumulate == 1 ? batch::Batch() : data::slice(whole, begin, end);
-    loss += bert.forward(accumulate == 1 ? whole : micro, dropout);
-    bert.backward(static_cast<float>(1 / count));
-  }
-  return loss / count;
-}
-
 // The run's clock: how far it is and when it is over, in steps or in seconds.
 class Budget {
  public:
@@ -70,7 +53,116 @@ std::string not_finite(const char* what, double value, std::int64_t step) {
   return std::string(what) + " is " + base::number_text(value) + " at step " + std::to_string(step);
 }
 
+model::Dropout dropout_of(const config::TrainingConfig& training, const base::Stream& stream) {
+  model::Dropout dropout;
+  dropout.hidden = training.dropout;
+  dropout.attention = training.attention_dropout.value_or(training.dropout);
+  dropout.stream = &stream;
+  return dropout;
+}
+
+// The weights as they are, where anything will ask for them later.
+std::vector<float> initial_values(const config::TrainingConfig& training, const model::Bert& bert) {
+  if (training.mixout == 0 && training.optimizer.weight_decay_to != "initial") return {};
+  return {bert.values().begin(), bert.values().end()};
+}
+
 }  // namespace
+
+struct Trainer::Impl {
+  const config::TrainingConfig& training;
+  const data::BatchStream& batches;
+  model::Bert& bert;
+  base::Stream dropout_stream;
+  model::Dropout dropout;
+  std::vector<float> initial;
+  Adam optimizer;
+  Mixout mixout;
+  batch::Batch batch, micro;
+  record::StepRecord record;
+  compute::PhaseTimes* times = nullptr;
+
+  Impl(const config::TrainingConfig& config, const config::Seeds& seeds, const data::BatchStream& stream,
+       model::Bert& model)
+      : training(config),
+        batches(stream),
+        bert(model),
+        dropout_stream(seeds.dropout, "dropout"),
+        dropout(dropout_of(training, dropout_stream)),
+        initial(initial_values(training, bert)),
+        optimizer(training, bert.parameters(), initial),
+        mixout(training, seeds, bert.parameters(), initial) {
+    std::ranges::fill(bert.gradients(), 0.0f);
+    batches.reserve(batch);
+    if (training.accumulate > 1) batches.reserve(micro);
+    record.examples.reserve(static_cast<std::size_t>(batches.most_sequences()));
+  }
+
+  void fetch(std::int64_t step) {
+    const compute::Timed timed(times, compute::Phase::data);
+    batches.train(step, batch);
+    record.tokens = batch.tokens();
+    record.examples = batch.examples;
+  }
+
+  // Mean loss over the step's batch; its gradient is added to the model's. Micro-batches share the step's divisor and
+  // slots, so they give the same gradient as one piece, up to rounding.
+  double forward_backward() {
+    const double count = loss_count(batch, batches.data().info.head);
+    const std::int64_t sequences = batch.sequences();
+    const std::int64_t piece = (sequences + training.accumulate - 1) / training.accumulate;
+    double loss = 0;
+    for (std::int64_t begin = 0; begin < sequences; begin += piece) {
+      loss += bert.forward(piece_of_batch(begin, std::min(sequences, begin + piece)), dropout);
+      bert.backward(static_cast<float>(1 / count));
+    }
+    return loss / count;
+  }
+
+  const batch::Batch& piece_of_batch(std::int64_t begin, std::int64_t end) {
+    if (training.accumulate == 1) return batch;
+    const compute::Timed timed(times, compute::Phase::data);
+    data::slice(batch, begin, end, micro);
+    return micro;
+  }
+
+  void mix() {
+    const compute::Timed timed(times, compute::Phase::optimizer);
+    mixout.mix(dropout.step, bert.values());
+  }
+
+  void update(double rate_factor) {
+    const compute::Timed timed(times, compute::Phase::optimizer);
+    mixout.unmix(dropout.step, bert.values(), bert.gradients());
+    clear_frozen(optimizer.groups(), bert.gradients());
+    record.grad_norm = global_norm(bert.gradients());
+    if (!std::isfinite(record.loss) || !std::isfinite(record.grad_norm)) return;
+    optimizer.step(bert.values(), bert.gradients(), rate_factor, clip_factor(record.grad_norm, training.clip));
+  }
+};
+
+Trainer::Trainer(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
+                 model::Bert& bert)
+    : impl_(std::make_unique<Impl>(training, seeds, batches, bert)) {}
+Trainer::~Trainer() = default;
+
+const record::StepRecord& Trainer::step(std::int64_t step, double rate_factor) {
+  const Clock::time_point start = Clock::now();
+  record::StepRecord& record = impl_->record;
+  record.step = step + 1;
+  record.learning_rate = impl_->training.optimizer.learning_rate * rate_factor;
+  impl_->dropout.step = static_cast<std::uint32_t>(step);
+  impl_->fetch(step);
+  impl_->mix();
+  record.loss = impl_->forward_backward();
+  impl_->update(rate_factor);
+  record.seconds = seconds_since(start);
+  return record;
+}
+
+const batch::Batch& Trainer::batch() const { return impl_->batch; }
+
+void Trainer::measure(compute::PhaseTimes* times) { impl_->times = times; }
 
 std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t steps_per_epoch) {
   if (training.seconds) return 0;
@@ -81,45 +173,18 @@ std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t st
 
 Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
             model::Bert& bert, record::RunSink& sink, const Hooks& hooks) {
-  const config::HeadKind head = batches.data().info.head;
-  const base::Stream dropout_stream(seeds.dropout, "dropout");
-  model::Dropout dropout;
-  dropout.hidden = training.dropout;
-  dropout.attention = training.attention_dropout.value_or(training.dropout);
-  dropout.stream = &dropout_stream;
-
-  std::vector<float> initial;
-  if (training.mixout > 0 || training.optimizer.weight_decay_to == "initial")
-    initial.assign(bert.values().begin(), bert.values().end());
-  Adam optimizer(training, bert.parameters(), initial);
-  Mixout mixout(training, seeds, bert.parameters(), initial);
-  std::fill(bert.gradients().begin(), bert.gradients().end(), 0.0f);
+  Trainer trainer(training, seeds, batches, bert);
   const Budget budget(training, batches.steps_per_epoch());
   std::int64_t step = 0;
   std::int64_t evaluated = -1;
   if (hooks.before_first_step) hooks.before_first_step(bert.values());
   while (!budget.over(step)) {
     if (hooks.stop != nullptr && hooks.stop->load()) return {record::State::interrupted, "stopped by the user"};
-    const Clock::time_point start = Clock::now();
-    record::StepRecord record;
-    record.step = step + 1;
-    const double rate = budget.rate_factor(step);
-    record.learning_rate = training.optimizer.learning_rate * rate;
-    const batch::Batch batch = batches.train(step);
-    record.tokens = batch.tokens();
-    record.examples = batch.examples;
-    dropout.step = static_cast<std::uint32_t>(step);
-    mixout.mix(dropout.step, bert.values());
-    record.loss = forward_backward(batch, training.accumulate, dropout, head, bert);
-    mixout.unmix(dropout.step, bert.values(), bert.gradients());
-    clear_frozen(optimizer.groups(), bert.gradients());
-    record.grad_norm = global_norm(bert.gradients());
-    const bool finite = std::isfinite(record.loss) && std::isfinite(record.grad_norm);
-    if (finite) optimizer.step(bert.values(), bert.gradients(), rate, clip_factor(record.grad_norm, training.clip));
-    record.seconds = seconds_since(start);
+    const record::StepRecord& record = trainer.step(step, budget.rate_factor(step));
     sink.step(record);
     if (!std::isfinite(record.loss)) return {record::State::failed, not_finite("loss", record.loss, record.step)};
-    if (!finite) return {record::State::failed, not_finite("gradient norm", record.grad_norm, record.step)};
+    if (!std::isfinite(record.grad_norm))
+      return {record::State::failed, not_finite("gradient norm", record.grad_norm, record.step)};
     ++step;
     if (hooks.progress)
       hooks.progress({step, budget.total(), record.loss, static_cast<double>(record.tokens) / record.seconds,

@@ -1,18 +1,48 @@
-// The training loop: batches through the model, records into a sink. Knows no file format and no spec.
+// The training step and the loop over it: batches through the model, records into a sink. Knows no file format and no
+// spec.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
+#include "compute/phases.hpp"
 #include "config/config.hpp"
 #include "data/data.hpp"
 #include "model/bert.hpp"
 #include "record/record.hpp"
 
 namespace initlab::train {
+
+// One run's training step. Holds all that steps need, booked once: optimizer, mixout, the dropout stream, batches.
+// `run` is a loop over it, and what measures a step (`initlab plan`, `initlab bench`) measures this one.
+// Plan, then run: once a shape of matrix product has been seen, a step allocates nothing, but at an epoch's first
+// batch, where the epoch's random streams are made.
+class Trainer {
+ public:
+  // The batches and the model must outlive it; the gradients are set to zero. Throws base::Error as update_groups.
+  Trainer(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
+          model::Bert& bert);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  // Makes the update with the 0-based number `step`, each group of parameters at its peak rate times `rate_factor`.
+  // Where the loss or the gradient norm is not finite, the weights stay as they are and the record shows it. The record
+  // is overwritten by the next call.
+  const record::StepRecord& step(std::int64_t step, double rate_factor);
+  const batch::Batch& batch() const;  // of the last step
+
+  // Adds up the time of each phase from now on; null: no longer.
+  void measure(compute::PhaseTimes* times);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 // What a long run shows while it works.
 struct Progress {

@@ -97,6 +97,28 @@ TEST(BatchStream, ABatchIsAFunctionOfItsStep) {
   }
 }
 
+TEST(BatchStream, ARefilledBatchIsAFreshOneInTheSameMemory) {
+  for (const auto head : {config::HeadKind::classifier, config::HeadKind::regressor, config::HeadKind::mlm}) {
+    const BatchStream stream = stream_of(make_data(head, 50, 10), 8);
+    batch::Batch batch, part;
+    for (batch::Batch* booked : {&batch, &part}) stream.reserve(*booked);
+    const auto memory = [](const batch::Batch& b) {
+      return std::vector<const void*>{b.ids.data(),         b.types.data(),        b.positions.data(), b.offsets.data(),
+                                      b.slots.data(),       b.examples.data(),     b.classes.data(),   b.targets.data(),
+                                      b.masked_rows.data(), b.masked_labels.data()};
+    };
+    const auto of_batch = memory(batch), of_part = memory(part);
+    for (const std::int64_t step : {3, 6, 0, 19, 7}) {  // 6: the epoch's short one
+      stream.train(step, batch);
+      expect_equal(batch, stream.train(step));
+      slice(batch, 1, 2, part);
+      expect_equal(part, slice(batch, 1, 2));
+      EXPECT_EQ(memory(batch), of_batch);
+      EXPECT_EQ(memory(part), of_part);
+    }
+  }
+}
+
 TEST(BatchStream, OrderFollowsTheOrderSeedAndMasksTheMaskSeed) {
   const auto data = make_data(config::HeadKind::mlm, 50, 10);
   const batch::Batch base = stream_of(data, 8, 1, 2).train(3);
