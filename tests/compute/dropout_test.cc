@@ -1,11 +1,14 @@
+// Dropout bits against the twin on every instruction set that this CPU has, their statistics, and their use.
 #include "compute/dropout.hpp"
 
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "compute/each_target.hpp"
 #include "compute/reference/dropout.hpp"
 #include "compute/testing.hpp"
 
@@ -24,7 +27,11 @@ std::vector<float> factors(const DropoutSite& site, std::int32_t slot, std::int3
   return all;
 }
 
-TEST(Dropout, BitsAreTheTwins) {
+class DropoutBits : public testing_tools::EachTarget {};
+INSTANTIATE_TEST_SUITE_P(Targets, DropoutBits, testing::ValuesIn(testing_tools::target_names()),
+                         testing_tools::target_name);
+
+TEST_P(DropoutBits, AreTheTwins) {
   for (const double p : {0.1, 0.5, 0.001})
     for (const std::uint32_t site : {0u, 5u, 4095u, 4096u, (1u << 26) - 1})
       for (const std::int32_t slot : {0, 31, (1 << 20) - 1})
@@ -72,6 +79,24 @@ TEST(Dropout, NamesGiveIndependentBits) {
     for (std::size_t i = 0; i < bits.size(); ++i) equal += bits[i] == others[o][i] ? 1 : 0;
     EXPECT_NEAR(static_cast<double>(equal), 0.5 * static_cast<double>(n), 5 * std::sqrt(0.25 * static_cast<double>(n)))
         << o;
+  }
+}
+
+// Row lengths with and without a rest of a vector and of a Philox block.
+TEST_P(DropoutBits, ApplyToRowsOfAnyLength) {
+  const std::vector<std::int32_t> slots = {3, 0}, positions = {1, 511};
+  const DropoutSite site = dropout_site(0.3, kKey, 9, 4);
+  for (const std::int64_t n : {1, 7, 8, 9, 16, 31, 63, 64, 65, 128, 200, 384, 391}) {
+    auto x = testing_tools::random_values(2 * n, "x");
+    const auto before = x;
+    dropout_apply(site, {slots.data(), positions.data()}, 2, n, x.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::size_t row = i / static_cast<std::size_t>(n);
+      const double factor = reference::dropout_factor(
+          0.3, {kKey, 9, 4, static_cast<std::uint32_t>(slots[row]), static_cast<std::uint32_t>(positions[row]),
+                static_cast<std::uint32_t>(i % static_cast<std::size_t>(n))});
+      ASSERT_EQ(x[i], before[i] * static_cast<float>(factor)) << "n " << n << " element " << i;
+    }
   }
 }
 
