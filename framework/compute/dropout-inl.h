@@ -1,11 +1,11 @@
-// Dropout bits made in registers, once per instruction set: the numbers that dropout.hpp defines, several Philox blocks
-// side by side, and a loop over a row that hands each vector of features its mask. Internal to compute/; include as
-// simd-inl.h.
+// Dropout bits in registers, once per instruction set: the numbers that dropout.hpp defines, many Philox blocks side by
+// side, and a loop over a row that hands each vector of features its mask. Internal to compute/; include as simd-inl.h.
 //
 //   const DropoutBits bits(site);                                       // once a call
 //   for_kept(bits, slot, position, 0, n, [&](auto d, std::int64_t i, auto keep) HWY_ATTR {
 //     store(d, hn::IfThenElseZero(keep, hn::Mul(load(d, x + i), hn::Set(d, site.scale))), x + i);
 //   });
+// A kernel that walks a row more than once keeps its uniforms (2 bytes a feature) and asks keep() for masks.
 
 // Toggled so that each instruction set gets its own copy.
 #if defined(INITLAB_COMPUTE_DROPOUT_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -21,11 +21,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace initlab::compute::HWY_NAMESPACE {
 
-using Blocks = hn::ScalableTag<std::uint64_t>;  // one Philox block a lane; only the low half of a word's lane counts
-
 constexpr std::uint64_t kPhilox0 = 0xD2511F53u, kPhilox1 = 0xCD9E8D57u;  // multipliers (Salmon et al. 2011)
 
-// A site's stream: what does not depend on the row. The site must be active.
+// The uniforms of an active site.
 class DropoutBits {
  public:
   explicit DropoutBits(const DropoutSite& site)
@@ -38,14 +36,38 @@ class DropoutBits {
       key0_[round] = key0;
       key1_[round] = key1;
     }
-    // Neighbours in a pair of lanes are half a vector apart, so that interleaving the halves of the blocks sorts them.
+    // Neighbours are half a vector apart, so that interleaving the halves of the blocks sorts them.
     const std::size_t lanes = hn::Lanes(Blocks());
     for (std::size_t i = 0; i < lanes; ++i) order_[i] = i % 2 * (lanes / 2) + i / 2;
   }
 
-  std::int32_t threshold() const { return threshold_; }
+  // Features whose uniforms are made at once; a row takes a multiple of them.
+  static std::int64_t step() { return static_cast<std::int64_t>(hn::Lanes(Blocks())) * 8; }
 
-  // The words of a row that all of its blocks share after two rounds: word 0 of the counter enters words 2 and 3 first.
+  // out[i] = the uniform of feature first + i of a row, for i = 0 .. count-1 and on to the next multiple of step().
+  // first is a multiple of 8.
+  HWY_INLINE void uniforms(std::int32_t slot, std::int32_t position, std::int64_t first, std::int64_t count,
+                           std::uint16_t* out) const {
+    const Row shared = row(slot, position);
+    std::int64_t i = 0;
+    // Ten rounds wait for each other: four vectors at once keep the multipliers busy.
+    for (; i + 3 * step() < count; i += 4 * step()) make<4>(shared, first + i, out + i);
+    for (; i < count; i += step()) make<1>(shared, first + i, out + i);
+  }
+
+  // True where the feature of a uniform is kept.
+  template <class D>
+  HWY_INLINE hn::Mask<D> keep(D d, const std::uint16_t* uniforms) const {
+    const hn::RebindToSigned<D> integer;
+    const hn::Rebind<std::uint16_t, D> half;
+    const auto u = hn::PromoteTo(integer, hn::LoadU(half, uniforms));
+    return hn::RebindMask(d, hn::Gt(u, hn::Set(integer, threshold_ - 1)));
+  }
+
+ private:
+  using Blocks = hn::ScalableTag<std::uint64_t>;  // one Philox block a lane; of a word's lane the low half counts
+
+  // What the blocks of a row share after two rounds: word 0, which differs, enters words 2 and 3 first.
   struct Row {
     std::uint64_t x0 = 0, x2 = 0, c3 = 0;
   };
@@ -56,31 +78,49 @@ class DropoutBits {
     return {(b & 0xFFFFFFFFu) ^ key0_[1], (a >> 32) ^ key1_[1], a & 0xFFFFFFFFu};
   }
 
-  // Words 0 and 1, and words 2 and 3, of the blocks first, first + 1, ... of a row: in lane i that of order(i).
-  template <class V>
-  HWY_INLINE void words(const Row& row, std::uint64_t first, V& words01, V& words23) const {
+  // kSets vectors of blocks, 8 uniforms each.
+  template <int kSets>
+  HWY_INLINE void make(const Row& row, std::int64_t first, std::uint16_t* out) const {
+    using V = hn::Vec<Blocks>;
     const Blocks d;
-    const auto m0 = hn::Set(d, kPhilox0), m1 = hn::Set(d, kPhilox1);
-    auto a = multiply(hn::Add(hn::LoadU(d, order_), hn::Set(d, word0_ + first)), m0);
-    auto b = multiply(hn::Xor(hn::ShiftRight<32>(a), hn::Set(d, word3_ ^ key1_[0])), m1);
-    auto c0 = hn::Xor(hn::ShiftRight<32>(b), hn::Set(d, row.x0));
-    auto c2 = hn::Xor(a, hn::Set(d, row.x2));
-    auto c1 = b, c3 = hn::Set(d, row.c3);
-    for (int round = 2; round < 10; ++round) {
-      a = multiply(c0, m0);
-      b = multiply(c2, m1);
-      c0 = hn::Xor3(hn::ShiftRight<32>(b), c1, hn::Set(d, key0_[round]));
-      c2 = hn::Xor3(hn::ShiftRight<32>(a), c3, hn::Set(d, key1_[round]));
-      c1 = b;
-      c3 = a;
+    const std::size_t lanes = hn::Lanes(d);
+    const V m0 = hn::Set(d, kPhilox0), m1 = hn::Set(d, kPhilox1);
+    V c0[kSets], c1[kSets], c2[kSets], c3[kSets];
+    for (std::size_t s = 0; s < kSets; ++s) {
+      const std::uint64_t block = word0_ + static_cast<std::uint64_t>(first / 8) + s * lanes;
+      const V a = multiply(hn::Add(hn::LoadU(d, order_), hn::Set(d, block)), m0);
+      const V b = multiply(hn::Xor(hn::ShiftRight<32>(a), hn::Set(d, word3_ ^ key1_[0])), m1);
+      c0[s] = hn::Xor(hn::ShiftRight<32>(b), hn::Set(d, row.x0));
+      c1[s] = b;
+      c2[s] = hn::Xor(a, hn::Set(d, row.x2));
+      c3[s] = hn::Set(d, row.c3);
     }
-    const auto low = hn::Set(d, std::uint64_t{0xFFFFFFFFu});
-    words01 = hn::OrAnd(hn::ShiftLeft<32>(c1), c0, low);
-    words23 = hn::OrAnd(hn::ShiftLeft<32>(c3), c2, low);
+    HWY_UNROLL(8)
+    for (int round = 2; round < 10; ++round) {
+      for (std::size_t s = 0; s < kSets; ++s) {
+        const V a = multiply(c0[s], m0), b = multiply(c2[s], m1);
+        c0[s] = hn::Xor3(hn::ShiftRight<32>(b), c1[s], hn::Set(d, key0_[round]));
+        c1[s] = b;
+        c2[s] = hn::Xor3(hn::ShiftRight<32>(a), c3[s], hn::Set(d, key1_[round]));
+        c3[s] = a;
+      }
+    }
+    const V low = hn::Set(d, std::uint64_t{0xFFFFFFFFu});
+    auto* to = reinterpret_cast<std::uint64_t*>(out);
+    for (std::size_t s = 0; s < kSets; ++s, to += 2 * lanes) {
+      const V words01 = hn::OrAnd(hn::ShiftLeft<32>(c1[s]), c0[s], low);
+      const V words23 = hn::OrAnd(hn::ShiftLeft<32>(c3[s]), c2[s], low);
+#if HWY_TARGET == HWY_SCALAR
+      hn::StoreU(words01, d, to);
+      hn::StoreU(words23, d, to + 1);
+#else
+      hn::StoreU(hn::InterleaveLower(d, words01, words23), d, to);
+      hn::StoreU(hn::InterleaveUpper(d, words01, words23), d, to + lanes);
+#endif
+    }
   }
 
- private:
-  // The products of the low halves.
+  // The products of the low halves of the lanes.
   template <class V>
   static HWY_INLINE V multiply(V a, V b) {
 #if HWY_TARGET == HWY_SCALAR
@@ -91,11 +131,13 @@ class DropoutBits {
 #endif
   }
 
-  std::int32_t threshold_;
+  std::int32_t threshold_;  // of 65536
   std::uint64_t word0_, word2_, word3_;
-  std::uint64_t key0_[10], key1_[10];
+  std::uint64_t key0_[10], key1_[10];  // of each round
   std::uint64_t order_[HWY_MAX_BYTES / sizeof(std::uint64_t)];
 };
+
+constexpr std::int64_t kUniforms = 1024;  // of a row at a time: 2 KiB
 
 // Calls body(d, i, keep) for whole vectors and then, one lane at a time, for the rest of 0 .. n-1: keep is a mask of
 // the vectors of d, true where the features first + i, ... of the row are kept. first is a multiple of 8. The body is a
@@ -103,54 +145,11 @@ class DropoutBits {
 template <class Body>
 HWY_INLINE void for_kept(const DropoutBits& bits, std::int32_t slot, std::int32_t position, std::int64_t first,
                          std::int64_t n, const Body& body) {
-  const Blocks blocks;
-  const auto row = bits.row(slot, position);
-  const auto step = static_cast<std::int64_t>(hn::Lanes(blocks)) * 8;  // features made at once
-  std::int64_t i = 0;
-  const auto last_dropped = bits.threshold() - 1;
-#if HWY_TARGET != HWY_SCALAR
-  const Lanes d;
-  const hn::Repartition<std::uint16_t, Blocks> uniform;
-  const hn::Half<decltype(uniform)> half;
-  const hn::RebindToSigned<Lanes> integer;
-  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto most = hn::Set(integer, last_dropped);
-  const auto kept = [&](auto uniforms)
-                        HWY_ATTR { return hn::RebindMask(d, hn::Gt(hn::PromoteTo(integer, uniforms), most)); };
-  for (; i + step <= n; i += step) {
-    hn::Vec<Blocks> words01, words23;
-    bits.words(row, static_cast<std::uint64_t>((first + i) / 8), words01, words23);
-    const auto lower = hn::BitCast(uniform, hn::InterleaveLower(blocks, words01, words23));
-    const auto upper = hn::BitCast(uniform, hn::InterleaveUpper(blocks, words01, words23));
-    body(d, i, kept(hn::LowerHalf(half, lower)));
-    body(d, i + width, kept(hn::UpperHalf(half, lower)));
-    body(d, i + 2 * width, kept(hn::LowerHalf(half, upper)));
-    body(d, i + 3 * width, kept(hn::UpperHalf(half, upper)));
-  }
-#endif
-  const OneLane one;
-  while (i < n) {
-    HWY_ALIGN std::uint16_t uniforms[HWY_MAX_BYTES];
-    hn::Vec<Blocks> words01, words23;
-    bits.words(row, static_cast<std::uint64_t>((first + i) / 8), words01, words23);
-    auto* out = reinterpret_cast<std::uint64_t*>(uniforms);
-#if HWY_TARGET == HWY_SCALAR
-    hn::StoreU(words01, blocks, out);
-    hn::StoreU(words23, blocks, out + 1);
-#else
-    hn::StoreU(hn::InterleaveLower(blocks, words01, words23), blocks, out);
-    hn::StoreU(hn::InterleaveUpper(blocks, words01, words23), blocks, out + hn::Lanes(blocks));
-#endif
-    const std::int64_t end = HWY_MIN(i + step, n);
-    std::int64_t at = 0;
-#if HWY_TARGET != HWY_SCALAR
-    for (; i + width <= end; i += width, at += width) body(d, i, kept(hn::LoadU(half, uniforms + at)));
-#endif
-    for (; i < end; ++i, ++at) {
-      const hn::RebindToSigned<OneLane> whole;
-      body(one, i,
-           hn::RebindMask(one, hn::Gt(hn::Set(whole, std::int32_t{uniforms[at]}), hn::Set(whole, last_dropped))));
-    }
+  HWY_ALIGN std::uint16_t uniforms[kUniforms];
+  for (std::int64_t begin = 0; begin < n; begin += kUniforms) {
+    const std::int64_t count = HWY_MIN(kUniforms, n - begin);
+    bits.uniforms(slot, position, first + begin, count, uniforms);
+    for_lanes(count, [&](auto d, std::int64_t i) HWY_ATTR { body(d, begin + i, bits.keep(d, uniforms + i)); });
   }
 }
 
