@@ -1,177 +1,310 @@
 #include "compute/attention.hpp"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compute/attention.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "compute/attention-inl.h"
+#include "compute/small_gemm-inl.h"
+
+#ifndef INITLAB_COMPUTE_ATTENTION_ITEM_
+#define INITLAB_COMPUTE_ATTENTION_ITEM_
+namespace initlab::compute {
+namespace {
+
+constexpr std::int64_t kBlock = 64;  // queries whose scores are in memory at a time: whole vectors on every target
+
+// Numbers of one head: rows of D, `row` apart.
+template <class C>
+struct HeadRows {
+  C data;
+  std::int64_t row = 0;
+};
+using In = HeadRows<ConstCells>;
+using Out = HeadRows<Cells>;
+
+// One sequence and head.
+struct Item {
+  std::int64_t keys = 0, queries = 0, d = 0;  // S, its rows that ask, D
+  std::int32_t slot = 0;
+  const std::int32_t* positions = nullptr;  // (queries)
+  std::int64_t heads = 0;                   // log-sums of neighbouring queries are that far apart
+  DropoutSite dropout;                      // of this head
+  float score_scale = 1;
+  In query, key, value;
+};
+
+struct Forward {
+  Out context;
+  float* log_sums = nullptr;
+};
+
+struct Backward {
+  const float* log_sums = nullptr;
+  In dcontext;
+  Out dquery, dkey, dvalue;
+};
+
+// A thread's memory, in floats. Rows that are stored as bf16 have an f32 copy here.
+struct Scratch {
+  Scratch(float* memory, std::int64_t s, std::int64_t d) {
+    float** const large[] = {&keys, &values, &dkeys, &dvalues};
+    for (float** rows : large) *rows = take(memory, s * d);
+    float** const blocks[] = {&query, &query_columns, &dcontext, &dcontext_columns, &rows};
+    for (float** block : blocks) *block = take(memory, kBlock * d);
+    scores = take(memory, s * kBlock);
+    dscores = take(memory, s * kBlock);
+  }
+  static std::int64_t size(std::int64_t s, std::int64_t d) {
+    return 4 * whole(s * d) + 5 * whole(kBlock * d) + 2 * whole(s * kBlock);
+  }
+  static std::int64_t whole(std::int64_t n) { return (n + 15) / 16 * 16; }
+  static float* take(float*& memory, std::int64_t n) {
+    float* taken = memory;
+    memory += whole(n);
+    return taken;
+  }
+
+  float *keys, *values, *dkeys, *dvalues;                             // (S, D)
+  float *query, *query_columns, *dcontext, *dcontext_columns, *rows;  // (block, D), those of columns (D, block)
+  float *scores, *dscores;                                            // (S, block)
+};
+
+}  // namespace
+}  // namespace initlab::compute
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace initlab::compute::HWY_NAMESPACE {
+
+struct F32Rows {
+  const float* data = nullptr;
+  std::int64_t row = 0;
+};
+
+// Rows as f32: where they stand, or a copy in `memory`.
+HWY_INLINE F32Rows widened(const In& x, std::int64_t first, std::int64_t n, std::int64_t d, float* memory) {
+  const ConstCells from = x.data + first * x.row;
+  if (from.element() == Element::f32) return {from.f32(), x.row};
+  for (std::int64_t r = 0; r < n; ++r)
+    for_lanes(d, [&](auto lanes, std::int64_t i)
+                     HWY_ATTR { store(lanes, load(lanes, from.bf16() + r * x.row + i), memory + r * d + i); });
+  return {memory, d};
+}
+
+// Where a product goes that is to end in y's rows from `first` on: there, or to `memory` first.
+struct Target {
+  float* data = nullptr;
+  std::int64_t row = 0;
+};
+HWY_INLINE Target target_of(const Out& y, std::int64_t first, std::int64_t d, float* memory) {
+  return y.data.element() == Element::f32 ? Target{y.data.f32() + first * y.row, y.row} : Target{memory, d};
+}
+// Ends it.
+HWY_INLINE void finish(const Out& y, std::int64_t first, std::int64_t n, std::int64_t d, const float* memory) {
+  if (y.data.element() == Element::f32) return;
+  for (std::int64_t r = 0; r < n; ++r)
+    for_lanes(d, [&](auto lanes, std::int64_t i) HWY_ATTR {
+      store(lanes, load(lanes, memory + r * d + i), y.data.bf16() + (first + r) * y.row + i);
+    });
+}
+
+HWY_INLINE std::int64_t whole_vectors(std::int64_t n) {
+  const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
+  return (n + width - 1) / width * width;
+}
+
+// Calls body(first, n, block) for the queries, kBlock at a time.
+template <class Body>
+HWY_INLINE void for_blocks(const Item& item, const Body& body) {
+  std::int32_t positions[kBlock];
+  for (std::int64_t first = 0; first < item.queries; first += kBlock) {
+    const std::int64_t n = std::min(kBlock, item.queries - first);
+    std::fill(std::copy_n(item.positions + first, n, positions), positions + kBlock, 0);
+    body(first, n, ScoreBlock{item.keys, whole_vectors(n), item.slot, positions});
+  }
+}
+
+void forward_item(const Item& item, const Forward& out, float* memory) {
+  const std::int64_t s = item.keys, d = item.d;
+  const Scratch scratch(memory, s, d);
+  const F32Rows key = widened(item.key, 0, s, d, scratch.keys), value = widened(item.value, 0, s, d, scratch.values);
+  for_blocks(item, [&](std::int64_t first, std::int64_t n, const ScoreBlock& block) HWY_ATTR {
+    const std::int64_t columns = block.columns;
+    const F32Rows query = widened(item.query, first, n, d, scratch.query);
+    transpose(n, d, query.data, query.row, item.score_scale, scratch.query_columns, columns);
+    multiply({.m = s,
+              .n = columns,
+              .k = d,
+              .a = {key.data, key.row, 1},
+              .b = scratch.query_columns,
+              .b_row = columns,
+              .c = scratch.scores,
+              .c_row = columns});
+    float factors[kBlock], log_sums[kBlock];
+    softmax_forward(block, item.dropout, scratch.scores, factors, log_sums);
+    const Target context = target_of(out.context, first, d, scratch.rows);
+    multiply({.m = n,
+              .n = d,
+              .k = s,
+              .a = {scratch.scores, 1, columns},
+              .b = value.data,
+              .b_row = value.row,
+              .c = context.data,
+              .c_row = context.row,
+              .factors = factors});
+    finish(out.context, first, n, d, scratch.rows);
+    for (std::int64_t i = 0; i < n; ++i) out.log_sums[(first + i) * item.heads] = log_sums[i];
+  });
+}
+
+void backward_item(const Item& item, const Backward& out, float* memory) {
+  const std::int64_t s = item.keys, d = item.d;
+  const Scratch scratch(memory, s, d);
+  const F32Rows key = widened(item.key, 0, s, d, scratch.keys), value = widened(item.value, 0, s, d, scratch.values);
+  const Target dkey = target_of(out.dkey, 0, d, scratch.dkeys), dvalue = target_of(out.dvalue, 0, d, scratch.dvalues);
+  if (item.queries == 0)  // no term: sums of nothing
+    for (std::int64_t r = 0; r < s; ++r) {
+      std::fill_n(dkey.data + r * dkey.row, d, 0.0f);
+      std::fill_n(dvalue.data + r * dvalue.row, d, 0.0f);
+    }
+  for_blocks(item, [&](std::int64_t first, std::int64_t n, const ScoreBlock& block) HWY_ATTR {
+    const std::int64_t columns = block.columns;
+    const bool more = first != 0;  // the gradients of the keys and values are sums over the blocks
+    const F32Rows query = widened(item.query, first, n, d, scratch.query);
+    const F32Rows dcontext = widened(out.dcontext, first, n, d, scratch.dcontext);
+    transpose(n, d, query.data, query.row, item.score_scale, scratch.query_columns, columns);
+    transpose(n, d, dcontext.data, dcontext.row, 1.0f, scratch.dcontext_columns, columns);
+    multiply({.m = s,
+              .n = columns,
+              .k = d,
+              .a = {key.data, key.row, 1},
+              .b = scratch.query_columns,
+              .b_row = columns,
+              .c = scratch.scores,
+              .c_row = columns});
+    multiply({.m = s,
+              .n = columns,
+              .k = d,
+              .a = {value.data, value.row, 1},
+              .b = scratch.dcontext_columns,
+              .b_row = columns,
+              .c = scratch.dscores,
+              .c_row = columns});
+    float log_sums[kBlock] = {};
+    for (std::int64_t i = 0; i < n; ++i) log_sums[i] = out.log_sums[(first + i) * item.heads];
+    softmax_backward(block, item.dropout, log_sums, item.score_scale, scratch.scores, scratch.dscores);
+    multiply({.m = s,
+              .n = d,
+              .k = n,
+              .a = {scratch.scores, columns, 1},
+              .b = dcontext.data,
+              .b_row = dcontext.row,
+              .c = dvalue.data,
+              .c_row = dvalue.row,
+              .accumulate = more});
+    multiply({.m = s,
+              .n = d,
+              .k = n,
+              .a = {scratch.dscores, columns, 1},
+              .b = query.data,
+              .b_row = query.row,
+              .c = dkey.data,
+              .c_row = dkey.row,
+              .accumulate = more});
+    const Target dquery = target_of(out.dquery, first, d, scratch.rows);
+    multiply({.m = n,
+              .n = d,
+              .k = s,
+              .a = {scratch.dscores, 1, columns},
+              .b = key.data,
+              .b_row = key.row,
+              .c = dquery.data,
+              .c_row = dquery.row});
+    finish(out.dquery, first, n, d, scratch.rows);
+  });
+  finish(out.dkey, 0, s, d, scratch.dkeys);
+  finish(out.dvalue, 0, s, d, scratch.dvalues);
+}
+
+}  // namespace initlab::compute::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 #include <omp.h>
 
-#include <algorithm>
-#include <bit>
 #include <cmath>
-
-#include "compute/simd.hpp"
-#include "compute/small_gemm.hpp"
 
 namespace initlab::compute {
 namespace {
 
-std::int64_t round_up(std::int64_t n) { return (n + 15) / 16 * 16; }
+HWY_EXPORT(forward_item);
+HWY_EXPORT(backward_item);
 
-// A transposed copy (D, columns) and two matrices (S, columns).
-std::int64_t scratch_of_thread(const AttentionShape& shape) {
-  return round_up(shape.head_size * round_up(shape.longest) + 2 * shape.longest * round_up(shape.longest));
-}
-
-// x becomes softmax(scale x).
-INITLAB_CLONES void softmax_row(std::int64_t n, float scale, float* x) {
-  float most = x[0];
-#pragma omp simd reduction(max : most)
-  for (std::int64_t i = 0; i < n; ++i) most = x[i] > most ? x[i] : most;
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float e = fast_exp(scale * (x[i] - most));
-    x[i] = e;
-    sum += e;
-  }
-  const float inverse = 1.0f / sum;
-  for (std::int64_t i = 0; i < n; ++i) x[i] *= inverse;
-}
-
-// Sets the sign bit of p where the factor is 0.
-INITLAB_CLONES void mark_dropped(std::int64_t n, const float* factors, float* p) {
-  for (std::int64_t i = 0; i < n; ++i) p[i] = factors[i] == 0 ? -p[i] : p[i];
-}
-
-// What the values are weighted with: 0 where dropped, else scale p.
-INITLAB_CLONES void effective_row(std::int64_t n, float scale, const float* p, float* weight) {
-  for (std::int64_t i = 0; i < n; ++i) weight[i] = std::bit_cast<std::int32_t>(p[i]) < 0 ? 0.0f : scale * p[i];
-}
-
-// d (loss by the effective weights) becomes the loss by the unscaled scores: dropout, then softmax's P (dP - sum(dP
-// P)), times the scale of the scores.
-INITLAB_CLONES void softmax_row_backward(std::int64_t n, float dropout_scale, float score_scale, const float* p,
-                                         float* d) {
-  float dot = 0;
-#pragma omp simd reduction(+ : dot)
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float dp = std::bit_cast<std::int32_t>(p[i]) < 0 ? 0.0f : dropout_scale * d[i];
-    d[i] = dp;
-    dot += dp * __builtin_fabsf(p[i]);
-  }
-  for (std::int64_t i = 0; i < n; ++i) d[i] = __builtin_fabsf(p[i]) * (d[i] - dot) * score_scale;
-}
-
-// y (d, columns) = x^T for x (s, d) with rows x_row apart; columns s .. are zero.
-INITLAB_CLONES void transpose(std::int64_t s, std::int64_t d, const float* x, std::int64_t x_row, float* y,
-                              std::int64_t columns) {
-  for (std::int64_t i = 0; i < d; ++i) {
-    for (std::int64_t j = 0; j < s; ++j) y[i * columns + j] = x[j * x_row + i];
-    for (std::int64_t j = s; j < columns; ++j) y[i * columns + j] = 0;
-  }
-}
-
-// One sequence and head: S rows of D floats within packed rows.
-struct Item {
-  std::int64_t s = 0, d = 0;
-  std::int64_t columns = 0;  // S rounded up: the rows of P
-  std::int64_t qkv_row = 0;  // 3H
-  std::int64_t row = 0;      // H
-  std::int64_t first = 0;    // row of the batch
-  std::int64_t head = 0;
-  std::int32_t slot = 0;
-  float score_scale = 1;
-
-  std::int64_t query() const { return first * qkv_row + head * d; }
-  std::int64_t key() const { return query() + row; }
-  std::int64_t value() const { return query() + 2 * row; }
-  std::int64_t context() const { return first * row + head * d; }
+struct Place {  // of an item
+  std::int64_t key_row = 0, query_row = 0, head = 0, column = 0;
 };
 
-// Calls body(item, weights offset, scratch) for every sequence and head. Neighbouring items go to different threads:
-// lengths are often sorted.
+// Calls body(item, place, memory) for every sequence and head. Neighbouring items go to different threads: lengths are
+// often sorted.
 template <class Body>
-void for_items(const AttentionShape& shape, const AttentionBatch& batch, float* scratch, const Body& body) {
-  const std::int64_t per_thread = scratch_of_thread(shape);
+void for_items(const AttentionShape& shape, const AttentionBatch& batch, const DropoutSite& dropout,
+               const AttentionInput& input, float* scratch, const Body& body) {
+  const std::int64_t per_thread = Scratch::size(shape.longest, shape.head_size);
   const std::int64_t items = batch.sequences * shape.heads;
 #pragma omp parallel for schedule(static, 1) num_threads(std::min(shape.threads, omp_get_max_threads()))
   for (std::int64_t i = 0; i < items; ++i) {
-    const std::int64_t b = i / shape.heads;
+    const std::int64_t b = i / shape.heads, head = i % shape.heads;
+    const Place place{batch.offsets[b], batch.query_offsets[b], head, head * shape.head_size};
     Item item;
-    item.head = i % shape.heads;
-    item.first = batch.offsets[b];
-    item.s = batch.offsets[b + 1] - batch.offsets[b];
+    item.keys = batch.offsets[b + 1] - batch.offsets[b];
+    item.queries = batch.query_offsets[b + 1] - batch.query_offsets[b];
     item.d = shape.head_size;
-    item.columns = round_up(item.s);
-    item.row = shape.heads * shape.head_size;
-    item.qkv_row = 3 * item.row;
     item.slot = batch.slots[b];
+    item.positions = batch.query_positions + place.query_row;
+    item.heads = shape.heads;
+    item.dropout = dropout.at(dropout.site + static_cast<std::uint32_t>(head));
     item.score_scale = 1.0f / std::sqrt(static_cast<float>(item.d));
-    body(item, batch.blocks[b] + item.head * item.s * item.columns, scratch + omp_get_thread_num() * per_thread);
-  }
-}
-
-// P (S, columns) from scores, with dropped weights marked.
-void softmax_rows(const Item& item, const DropoutSite& dropout, float* p) {
-  float factors[kDropoutBlock];
-  for (std::int64_t i = 0; i < item.s; ++i) {
-    float* row = p + i * item.columns;
-    softmax_row(item.s, item.score_scale, row);
-    std::fill(row + item.s, row + item.columns, 0.0f);
-    if (!dropout.active()) continue;
-    for (std::int64_t first = 0; first < item.s; first += kDropoutBlock) {
-      dropout_factors(dropout, item.slot, static_cast<std::int32_t>(i), first, factors);
-      mark_dropped(std::min(kDropoutBlock, item.s - first), factors, row + first);
-    }
+    item.query = {input.query + place.query_row * input.query_row + place.column, input.query_row};
+    item.key = {input.key + place.key_row * input.key_row + place.column, input.key_row};
+    item.value = {input.value + place.key_row * input.key_row + place.column, input.key_row};
+    body(item, place, scratch + omp_get_thread_num() * per_thread);
   }
 }
 
 }  // namespace
 
-std::int64_t attention_block(const AttentionShape& shape, std::int64_t length) {
-  return shape.heads * length * round_up(length);
+std::int64_t attention_scratch(const AttentionShape& shape) {
+  return shape.threads * Scratch::size(shape.longest, shape.head_size);
 }
-
-std::int64_t attention_scratch(const AttentionShape& shape) { return shape.threads * scratch_of_thread(shape); }
 
 int available_threads() { return omp_get_max_threads(); }
 
 void attention_forward(const AttentionShape& shape, const AttentionBatch& batch, const DropoutSite& dropout,
-                       const float* qkv, float* context, float* weights, float* scratch) {
-  for_items(shape, batch, scratch, [&](const Item& item, std::int64_t at, float* memory) {
-    const std::int64_t s = item.s, d = item.d, columns = item.columns;
-    float* keys = memory;                   // (D, columns)
-    float* effective = keys + d * columns;  // (S, columns)
-    float* p = weights + at;                // (S, columns)
-    transpose(s, d, qkv + item.key(), item.qkv_row, keys, columns);
-    small_gemm(s, columns, d, {qkv + item.query(), item.qkv_row, 1}, keys, columns, p, columns);
-    const DropoutSite site = dropout.at(dropout.site + static_cast<std::uint32_t>(item.head));
-    softmax_rows(item, site, p);
-    if (site.active()) effective_row(s * columns, site.scale, p, effective);
-    small_gemm(s, d, s, {site.active() ? effective : p, columns, 1}, qkv + item.value(), item.qkv_row,
-               context + item.context(), item.row);
+                       const AttentionInput& input, Cells context, float* log_sums, float* scratch) {
+  const std::int64_t row = shape.heads * shape.head_size;
+  for_items(shape, batch, dropout, input, scratch, [&](const Item& item, const Place& place, float* memory) {
+    const Forward out{{context + place.query_row * row + place.column, row},
+                      log_sums + place.query_row * shape.heads + place.head};
+    HWY_DYNAMIC_DISPATCH(forward_item)(item, out, memory);
   });
 }
 
 void attention_backward(const AttentionShape& shape, const AttentionBatch& batch, const DropoutSite& dropout,
-                        const float* qkv, const float* weights, const float* dcontext, float* dqkv, float* scratch) {
-  for_items(shape, batch, scratch, [&](const Item& item, std::int64_t at, float* memory) {
-    const std::int64_t s = item.s, d = item.d, columns = item.columns;
-    float* values = memory;                    // (D, columns)
-    float* effective = values + d * columns;   // (S, columns)
-    float* dscores = effective + s * columns;  // (S, columns)
-    const float* p = weights + at;             // (S, columns)
-    const float* dout = dcontext + item.context();
-    const float scale = dropout.active() ? dropout.scale : 1.0f;
-    // dV = effective^T dcontext
-    effective_row(s * columns, scale, p, effective);
-    small_gemm(s, d, s, {effective, 1, columns}, dout, item.row, dqkv + item.value(), item.qkv_row);
-    // d effective = dcontext V^T, then back through dropout and softmax
-    transpose(s, d, qkv + item.value(), item.qkv_row, values, columns);
-    small_gemm(s, columns, d, {dout, item.row, 1}, values, columns, dscores, columns);
-    for (std::int64_t i = 0; i < s; ++i)
-      softmax_row_backward(columns, scale, item.score_scale, p + i * columns, dscores + i * columns);
-    // dQ = dscores K, dK = dscores^T Q
-    small_gemm(s, d, s, {dscores, columns, 1}, qkv + item.key(), item.qkv_row, dqkv + item.query(), item.qkv_row);
-    small_gemm(s, d, s, {dscores, 1, columns}, qkv + item.query(), item.qkv_row, dqkv + item.key(), item.qkv_row);
+                        const AttentionInput& input, const float* log_sums, ConstCells dcontext,
+                        const AttentionGradients& gradients, float* scratch) {
+  const std::int64_t row = shape.heads * shape.head_size;
+  for_items(shape, batch, dropout, input, scratch, [&](const Item& item, const Place& place, float* memory) {
+    const std::int64_t key = place.key_row * gradients.key_row + place.column;
+    const Backward out{log_sums + place.query_row * shape.heads + place.head,
+                       {dcontext + place.query_row * row + place.column, row},
+                       {gradients.dquery + place.query_row * gradients.query_row + place.column, gradients.query_row},
+                       {gradients.dkey + key, gradients.key_row},
+                       {gradients.dvalue + key, gradients.key_row}};
+    HWY_DYNAMIC_DISPATCH(backward_item)(item, out, memory);
   });
 }
 
 }  // namespace initlab::compute
+#endif

@@ -1,5 +1,5 @@
 // Matrix products that are too small and too many for a library call each: one thread, any strides. Internal to
-// compute/.
+// compute/; kernels include small_gemm-inl.h and skip the call.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,19 @@ struct Strided {
 };
 
 // C (m, n) = A (m, k) B (k, n), B and C row-major with rows b_row and c_row floats apart. C overlaps neither A nor B.
-void small_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Strided& a, const float* b, std::int64_t b_row,
-                float* c, std::int64_t c_row);
+struct SmallProduct {
+  std::int64_t m = 0, n = 0, k = 0;
+  Strided a;
+  const float* b = nullptr;
+  std::int64_t b_row = 0;
+  float* c = nullptr;
+  std::int64_t c_row = 0;
+  bool accumulate = false;         // C += instead
+  const float* factors = nullptr;  // (m) what the product's rows are multiplied with; none where null
+};
+
+// Each element is the sum over k in ascending order, in float, with fused multiply-add where the CPU has it: the same
+// bits for any m, n and strides.
+void small_gemm(const SmallProduct& product);
 
 }  // namespace initlab::compute

@@ -46,9 +46,8 @@ struct Bert::Impl {
   compute::Arena arena;
   float* values = nullptr;  // flat blocks, laid out by the table
   float* gradients = nullptr;
-  std::int32_t* token_slots = nullptr;       // (T)
-  std::int64_t* attention_blocks = nullptr;  // (B)
-  float* dhidden = nullptr;                  // (T, H)
+  std::int32_t* token_slots = nullptr;  // (T)
+  float* dhidden = nullptr;             // (T, H)
   Workspace workspace;
 
   Embeddings embeddings;
@@ -86,7 +85,6 @@ struct Bert::Impl {
     values = arena.take<float>(table.size());
     gradients = arena.take<float>(table.size());
     token_slots = arena.take<std::int32_t>(capacity.tokens);
-    attention_blocks = arena.take<std::int64_t>(capacity.sequences);
     dhidden = arena.take<float>(rows * h);
     workspace.norm = arena.take<float>(compute::norm_backward_scratch(h));
     workspace.attention = arena.take<float>(compute::attention_scratch(attention));
@@ -108,17 +106,14 @@ struct Bert::Impl {
 
   void begin(const batch::Batch& batch, const Dropout& dropout) {
     check_batch(batch, model, kind, num_labels, capacity);
-    std::int64_t block = 0;
-    for (std::size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
+    for (std::size_t b = 0; b + 1 < batch.offsets.size(); ++b)
       std::fill(token_slots + batch.offsets[b], token_slots + batch.offsets[b + 1], batch.slots[b]);
-      attention_blocks[b] = block;
-      block += compute::attention_block(attention, batch.offsets[b + 1] - batch.offsets[b]);
-    }
     step.batch = &batch;
     step.tokens = batch.tokens();
     step.rows = padded(step.tokens);
     step.names = {token_slots, batch.positions.data()};
-    step.sequences = {batch.sequences(), batch.offsets.data(), batch.slots.data(), attention_blocks};
+    step.sequences = {batch.sequences(), batch.offsets.data(), batch.slots.data(), batch.offsets.data(),
+                      batch.positions.data()};
     step.hidden = step.attention = {};
     if (dropout.stream == nullptr) return;
     step.hidden = compute::dropout_site(dropout.hidden, dropout.stream->key(), dropout.step, 0);

@@ -15,9 +15,7 @@ EncoderLayer::EncoderLayer(const config::ModelConfig& model, std::int64_t layer,
 void EncoderLayer::book(compute::Arena& arena, const Capacity& capacity) {
   const std::int64_t rows = padded(capacity.tokens), h = model_.hidden, i = model_.intermediate;
   qkv_values_ = arena.take<float>(rows * 3 * h);
-  // Sequences of S <= longest tokens take at most as much a token as the longest does.
-  weights_ =
-      arena.take<float>(compute::attention_block(attention_, capacity.longest) / capacity.longest * capacity.tokens);
+  log_sums_ = arena.take<float>(rows * model_.heads);
   context_ = arena.take<float>(rows * h);
   attended_xhat_ = arena.take<float>(rows * h);
   attended_inverse_deviation_ = arena.take<float>(rows);
@@ -49,6 +47,11 @@ compute::NormInput EncoderLayer::output_input(const Step& step) const {
   return {output_.bias.value, attended_, step.hidden.at(layer_site(layer_, model_.heads) + 1), step.names};
 }
 
+compute::AttentionInput EncoderLayer::attention_input() const {
+  const std::int64_t h = model_.hidden;
+  return {qkv_values_, 3 * h, qkv_values_ + h, qkv_values_ + 2 * h, 3 * h};
+}
+
 const float* EncoderLayer::forward(const Step& step, Workspace& workspace, const float* x) {
   const std::int64_t t = step.tokens, rows = step.rows, h = model_.hidden, i = model_.intermediate;
   const compute::NormShape shape{t, h, static_cast<float>(model_.layer_norm_epsilon)};
@@ -57,7 +60,7 @@ const float* EncoderLayer::forward(const Step& step, Workspace& workspace, const
 
   qkv_.forward(gemm, rows, x, qkv_values_, /*with_bias=*/true);
   compute::attention_forward(attention_, step.sequences, step.attention.at(layer_site(layer_, model_.heads) + 2),
-                             qkv_values_, context_, weights_, workspace.attention);
+                             attention_input(), context_, log_sums_, workspace.attention);
   clear_padding(t, h, context_);
   attention_output_.forward(gemm, rows, context_, attended_xhat_, /*with_bias=*/false);
   compute::norm_forward(shape, attended_input(step, x), attention_norm_.scale.value, attention_norm_.shift.value,
@@ -108,7 +111,13 @@ void EncoderLayer::backward(const Step& step, Workspace& workspace, float* dy) {
   attention_output_.backward_weight(gemm, rows, context_, d);
   attention_output_.backward_input(gemm, rows, d, workspace.dcontext, /*accumulate=*/false);
   compute::attention_backward(attention_, step.sequences, step.attention.at(layer_site(layer_, model_.heads) + 2),
-                              qkv_values_, weights_, workspace.dcontext, workspace.dqkv, workspace.attention);
+                              attention_input(), log_sums_, workspace.dcontext,
+                              {.dquery = workspace.dqkv,
+                               .query_row = 3 * h,
+                               .dkey = workspace.dqkv + h,
+                               .dvalue = workspace.dqkv + 2 * h,
+                               .key_row = 3 * h},
+                              workspace.attention);
   clear_padding(t, 3 * h, workspace.dqkv);
   // No sum for the key bias: it adds the same to all scores of a query, which softmax does not see. Its gradient is 0,
   // and rounding noise in its place would be blown up to full steps by Adam.

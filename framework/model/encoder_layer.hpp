@@ -27,6 +27,7 @@ class EncoderLayer {
  private:
   compute::NormInput attended_input(const Step& step, const float* x) const;
   compute::NormInput output_input(const Step& step) const;
+  compute::AttentionInput attention_input() const;
 
   config::ModelConfig model_;
   std::int64_t layer_;
@@ -38,7 +39,7 @@ class EncoderLayer {
 
   const float* x_ = nullptr;                     // (T, H) the layer below's output
   float* qkv_values_ = nullptr;                  // (T, 3H)
-  float* weights_ = nullptr;                     // attention weights, packed
+  float* log_sums_ = nullptr;                    // (T, A) of the attention scores
   float* context_ = nullptr;                     // (T, H)
   float* attended_xhat_ = nullptr;               // (T, H)
   float* attended_inverse_deviation_ = nullptr;  // (T)

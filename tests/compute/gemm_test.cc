@@ -9,7 +9,6 @@
 
 #include "compute/reference/element.hpp"
 #include "compute/reference/gemm.hpp"
-#include "compute/small_gemm.hpp"
 #include "compute/testing.hpp"
 
 namespace initlab::compute {
@@ -141,35 +140,6 @@ TEST(Gemm, KeepsPrimitivesAndRepeatsItsBits) {
   transposed.a = Stored::transposed;
   gemm.plan(transposed);
   EXPECT_EQ(gemm.primitives(), 2);
-}
-
-// Every tile height and width, both ways of reading A, and strides larger than the rows.
-TEST(SmallGemm, EqualsTheTwinAndStaysInItsColumns) {
-  for (const std::int64_t m : {1, 2, 5, 6, 7, 13})
-    for (const std::int64_t n : {1, 8, 12, 16, 17, 40})
-      for (const bool transposed : {false, true}) {
-        const std::int64_t k = 9, b_row = n + 3, c_row = n + 5;
-        const std::vector<float> a = random_values(m * k, "a"), b = random_values(k * b_row, "b");
-        std::vector<float> c(static_cast<std::size_t>(m * c_row), 99.0f);
-        const Strided left = transposed ? Strided{a.data(), 1, m} : Strided{a.data(), k, 1};
-        small_gemm(m, n, k, left, b.data(), b_row, c.data(), c_row);
-        for (std::int64_t i = 0; i < m; ++i)
-          for (std::int64_t j = 0; j < c_row; ++j) {
-            const float got = c[static_cast<std::size_t>(i * c_row + j)];
-            if (j >= n) {
-              ASSERT_EQ(got, 99.0f) << "written beyond column " << n;
-              continue;
-            }
-            double sum = 0, size = 0;
-            for (std::int64_t q = 0; q < k; ++q) {
-              const double term = static_cast<double>(left.data[i * left.row + q * left.column]) *
-                                  static_cast<double>(b[static_cast<std::size_t>(q * b_row + j)]);
-              sum += term;
-              size += std::fabs(term);
-            }
-            ASSERT_NEAR(got, sum, static_cast<double>(k + 2) * kEps * size);
-          }
-      }
 }
 
 }  // namespace

@@ -6,12 +6,10 @@
 #include <numeric>
 #include <vector>
 
-#include "compute/attention.hpp"
 #include "compute/embedding.hpp"
 #include "compute/gelu.hpp"
 #include "compute/loss.hpp"
 #include "compute/norm.hpp"
-#include "compute/reference/attention.hpp"
 #include "compute/reference/dropout.hpp"
 #include "compute/reference/embedding.hpp"
 #include "compute/reference/gelu.hpp"
@@ -122,48 +120,6 @@ TEST(Norm, ARowWithoutVarianceGivesTheShift) {
   norm_forward({1, 16, 1e-12f}, {}, gamma.data(), beta.data(), x.data(), y.data(), r.data());
   for (const float v : y) EXPECT_EQ(v, 0.5f);
   EXPECT_NEAR(r[0], 1e6, 1);
-}
-
-// Two sequences of different lengths in one packed batch; head sizes that are and are not whole vectors.
-TEST(Attention, EqualsTheTwinWithDropout) {
-  for (const std::int64_t d : {4, 12, 16, 32})
-    for (const double p : {0.0, 0.3}) {
-      const AttentionShape shape{.heads = 2, .head_size = d, .longest = 19, .threads = available_threads()};
-      const std::vector<std::int32_t> offsets = {0, 19, 24}, slots = {4, 1};
-      const std::vector<std::int64_t> blocks = {0, attention_block(shape, 19)};
-      const std::int64_t tokens = 24, h = 2 * d;
-      const auto qkv = random_values(tokens * 3 * h, "qkv", 1.5);
-      std::vector<float> context(static_cast<std::size_t>(tokens * h));
-      std::vector<float> weights(static_cast<std::size_t>(blocks[1] + attention_block(shape, 5)));
-      std::vector<float> scratch(static_cast<std::size_t>(attention_scratch(shape)));
-      attention_forward(shape, {2, offsets.data(), slots.data(), blocks.data()}, dropout_site(p, 5, 6, 10), qkv.data(),
-                        context.data(), weights.data(), scratch.data());
-      for (std::size_t b = 0; b < 2; ++b)
-        for (std::size_t head = 0; head < 2; ++head) {
-          const auto first = static_cast<std::size_t>(offsets[b]), s = static_cast<std::size_t>(offsets[b + 1]) - first;
-          const auto width = static_cast<std::size_t>(d), all = static_cast<std::size_t>(h);
-          std::vector<double> q, k, v;
-          for (std::size_t t = 0; t < s; ++t)
-            for (std::size_t f = 0; f < width; ++f) {
-              const std::size_t at = (first + t) * 3 * all + head * width + f;
-              q.push_back(static_cast<double>(qkv[at]));
-              k.push_back(static_cast<double>(qkv[at + all]));
-              v.push_back(static_cast<double>(qkv[at + 2 * all]));
-            }
-          const auto expected = reference::attention<double>(s, width, q, k, v, [&](std::size_t i, std::size_t j) {
-            return reference::dropout_factor(
-                p, {5, 6, static_cast<std::uint32_t>(10 + head), static_cast<std::uint32_t>(slots[b]),
-                    static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j)});
-          });
-          for (std::size_t t = 0; t < s; ++t)
-            for (std::size_t f = 0; f < width; ++f)
-              // Scores reach about 2 * 1.5^2 * 4; their error moves a weight by as much relatively; values are below 6
-              // / (1 - p).
-              ASSERT_NEAR(context[(first + t) * all + head * width + f], expected[t * width + f],
-                          static_cast<double>(s + width + 40) * kEps * 9)
-                  << "D " << d << " p " << p << " sequence " << b << " head " << head << " token " << t;
-        }
-    }
 }
 
 TEST(Loss, CrossEntropyEqualsTheTwin) {

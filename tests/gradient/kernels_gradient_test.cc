@@ -125,17 +125,18 @@ TEST(Gradient, Attention) {
     for (const double p : {0.0, 0.3}) {
       const std::size_t s = 5;
       const AttentionShape shape{.heads = 1, .head_size = static_cast<std::int64_t>(d), .longest = 5, .threads = 1};
-      const std::vector<std::int32_t> offsets = {0, 5}, slots = {2};
-      const std::vector<std::int64_t> blocks = {0};
-      const AttentionBatch batch{1, offsets.data(), slots.data(), blocks.data()};
+      const std::vector<std::int32_t> offsets = {0, 5}, slots = {2}, positions = {0, 1, 2, 3, 4};
+      const AttentionBatch batch{1, offsets.data(), slots.data(), offsets.data(), positions.data()};
       const DropoutSite dropout = dropout_site(p, 5, 6, 10);
       const auto qkv = random_values(static_cast<std::int64_t>(s * 3 * d), "qkv"),
                  dcontext = random_values(static_cast<std::int64_t>(s * d), "dcontext");
-      std::vector<float> context(s * d), weights(static_cast<std::size_t>(attention_block(shape, 5))), dqkv(qkv.size());
+      const auto h = static_cast<std::int64_t>(d);
+      const AttentionInput input{qkv.data(), 3 * h, qkv.data() + h, qkv.data() + 2 * h, 3 * h};
+      std::vector<float> context(s * d), log_sums(s), dqkv(qkv.size());
       std::vector<float> scratch(static_cast<std::size_t>(attention_scratch(shape)));
-      attention_forward(shape, batch, dropout, qkv.data(), context.data(), weights.data(), scratch.data());
-      attention_backward(shape, batch, dropout, qkv.data(), weights.data(), dcontext.data(), dqkv.data(),
-                         scratch.data());
+      attention_forward(shape, batch, dropout, input, context.data(), log_sums.data(), scratch.data());
+      attention_backward(shape, batch, dropout, input, log_sums.data(), dcontext.data(),
+                         {dqkv.data(), 3 * h, dqkv.data() + h, dqkv.data() + 2 * h, 3 * h}, scratch.data());
 
       Duals wide = constants(qkv);
       const auto loss = [&] {

@@ -24,12 +24,12 @@ std::vector<S> softmax(const std::vector<S>& x) {
   return y;
 }
 
-// q, k, v (S, D) -> context (S, D). factor(query, key): what dropout multiplies the weight with.
+// q (N, D), k, v (S, D) -> context (N, D). factor(query, key): what dropout multiplies the weight with.
 template <class S>
 std::vector<S> attention(std::size_t length, std::size_t d, const std::vector<S>& q, const std::vector<S>& k,
                          const std::vector<S>& v, const std::function<double(std::size_t, std::size_t)>& factor) {
-  std::vector<S> context(length * d, S(0));
-  for (std::size_t i = 0; i < length; ++i) {
+  std::vector<S> context(q.size(), S(0));
+  for (std::size_t i = 0; i < q.size() / d; ++i) {
     std::vector<S> scores(length, S(0));
     for (std::size_t j = 0; j < length; ++j) {
       for (std::size_t f = 0; f < d; ++f) scores[j] += q[i * d + f] * k[j * d + f];
