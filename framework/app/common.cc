@@ -28,18 +28,6 @@ std::string shell_quote(const std::string& text) {
   return out + "'";
 }
 
-std::vector<spec::Override> overrides_of(const po::variables_map& values) {
-  std::vector<spec::Override> overrides;
-  if (values.count("set") == 0) return overrides;
-  for (const std::string& text : values["set"].as<std::vector<std::string>>()) {
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0)
-      throw base::Error({"command line", "--set", "path=value", base::quote(text), "e.g. --set training.epochs=1"});
-    overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
-  }
-  return overrides;
-}
-
 // True where the run evaluates after that step; a time budget may.
 bool evaluates_at(const sweep::Prepared& run, std::int64_t step) {
   const config::TrainingConfig& training = run.plan.training;
@@ -82,6 +70,18 @@ void declare_spec_options(po::options_description& options, po::positional_optio
       ("threads", po::value<int>(),
        "threads a run; fixed once per experiment folder, since another count gives other bits");
   positional.add("spec", 1);
+}
+
+std::vector<spec::Override> overrides_of(const po::variables_map& values) {
+  std::vector<spec::Override> overrides;
+  if (values.count("set") == 0) return overrides;
+  for (const std::string& text : values["set"].as<std::vector<std::string>>()) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw base::Error({"command line", "--set", "path=value", base::quote(text), "e.g. --set training.epochs=1"});
+    overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return overrides;
 }
 
 std::map<std::string, std::string> variable_defaults(const Context& context) {

@@ -20,6 +20,9 @@ namespace initlab::app {
 // Options of verbs that read a spec: SPEC, --set, --results, --threads, --plugins.
 void declare_spec_options(po::options_description& options, po::positional_options_description& positional);
 
+// --set path=value, as given. Throws Error where one is not of that form.
+std::vector<spec::Override> overrides_of(const po::variables_map& values);
+
 // ${INITLAB_DATA} and ${INITLAB_MODELS} where the environment does not set them.
 std::map<std::string, std::string> variable_defaults(const Context& context);
 

@@ -26,20 +26,6 @@ std::string vocabulary_hash(const text::WordPiece& tokenizer) {
   return hash.finish_hex();
 }
 
-// The model with what the spec states in place of its own.
-config::ModelConfig with_stated_shape(config::ModelConfig model, const config::ModelSpec& spec) {
-  if (spec.layers) model.layers = *spec.layers;
-  if (spec.hidden) model.hidden = *spec.hidden;
-  if (spec.heads) model.heads = *spec.heads;
-  if (spec.intermediate) model.intermediate = *spec.intermediate;
-  if (model.intermediate == 0 || (spec.hidden && !spec.intermediate)) model.intermediate = 4 * model.hidden;
-  if (spec.max_positions) model.max_positions = *spec.max_positions;
-  if (spec.type_vocabulary) model.type_vocabulary = *spec.type_vocabulary;
-  if (spec.layer_norm_epsilon) model.layer_norm_epsilon = *spec.layer_norm_epsilon;
-  if (spec.activation) model.activation = *spec.activation;
-  return model;
-}
-
 void check_model(const Prepared& p) {
   const config::ModelConfig& m = p.model;
   const std::string& place = p.plan.model.place;
@@ -88,6 +74,19 @@ base::Json identity_of(const Prepared& p) {
 }
 
 }  // namespace
+
+config::ModelConfig with_stated_shape(config::ModelConfig model, const config::ModelSpec& spec) {
+  if (spec.layers) model.layers = *spec.layers;
+  if (spec.hidden) model.hidden = *spec.hidden;
+  if (spec.heads) model.heads = *spec.heads;
+  if (spec.intermediate) model.intermediate = *spec.intermediate;
+  if (model.intermediate == 0 || (spec.hidden && !spec.intermediate)) model.intermediate = 4 * model.hidden;
+  if (spec.max_positions) model.max_positions = *spec.max_positions;
+  if (spec.type_vocabulary) model.type_vocabulary = *spec.type_vocabulary;
+  if (spec.layer_norm_epsilon) model.layer_norm_epsilon = *spec.layer_norm_epsilon;
+  if (spec.activation) model.activation = *spec.activation;
+  return model;
+}
 
 data::BatchStream Prepared::batches() const { return {data, plan.training.batch, plan.task, plan.seeds}; }
 

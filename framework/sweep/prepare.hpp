@@ -46,6 +46,9 @@ struct Prepared {
       const init::Catalog& catalog) const;  // points into this->plan and this->table
 };
 
+// The model with what the spec states in place of its own.
+config::ModelConfig with_stated_shape(config::ModelConfig model, const config::ModelSpec& spec);
+
 // Opens each checkpoint, vocabulary and data set once for all plans that name it.
 class Workshop {
  public:

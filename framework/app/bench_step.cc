@@ -1,0 +1,233 @@
+#include "app/bench_step.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "base/text.hpp"
+#include "compute/arena.hpp"
+#include "compute/gemm.hpp"
+#include "model/bert.hpp"
+#include "train/trainer.hpp"
+
+namespace initlab::app {
+namespace {
+
+constexpr std::int64_t kVocabulary = 30522;   // of bert-base-uncased
+constexpr std::int64_t kSyntheticSteps = 64;  // an epoch
+constexpr text::SpecialIds kSpecial = {.pad = 0, .unk = 100, .cls = 101, .sep = 102, .mask = 103};
+constexpr std::int32_t kFirstWord = 1996;  // the ids before are letters, signs and what is unused
+
+data::Example synthetic_example(const base::Stream& stream, std::uint64_t index, std::int64_t length,
+                                std::size_t classes) {
+  data::Example example;
+  example.ids = {kSpecial.cls};
+  for (std::int64_t i = 2; i < length; ++i) {
+    const std::uint64_t draw = index << 21 | static_cast<std::uint64_t>(i);
+    example.ids.push_back(static_cast<std::int32_t>(stream.below(draw, kVocabulary - kFirstWord)) + kFirstWord);
+  }
+  example.ids.push_back(kSpecial.sep);
+  example.types.assign(example.ids.size(), 0);
+  example.label = static_cast<std::int32_t>(index % std::max<std::size_t>(1, classes));
+  example.target = static_cast<float>(index % 5);
+  return example;
+}
+
+std::shared_ptr<const data::TaskData> synthetic_data(const config::RunPlan& plan) {
+  auto data = std::make_shared<data::TaskData>();
+  data->info = data::task_info(plan.task);
+  data->special = kSpecial;
+  data->vocabulary = kVocabulary;
+  const base::Stream stream(plan.seeds.order, "bench");
+  const auto examples = static_cast<std::uint64_t>(plan.training.batch * kSyntheticSteps);
+  for (std::uint64_t i = 0; i < examples; ++i)
+    data->train.push_back(synthetic_example(stream, i, plan.training.max_length, data->info.label_names.size()));
+  data->eval = {data->train.front()};
+  data->constant_class.assign(data->info.metrics.size(), 0.0);
+  return data;
+}
+
+struct Usage {
+  std::int64_t minor_faults = 0;
+  double peak_rss_mib = 0;
+};
+
+Usage usage() {
+  rusage now{};
+  ::getrusage(RUSAGE_SELF, &now);
+  return {now.ru_minflt, static_cast<double>(now.ru_maxrss) / 1024};
+}
+
+base::Json column(const std::vector<std::int32_t>& values, std::int32_t begin, std::int32_t end) {
+  return std::vector<std::int32_t>(values.begin() + begin, values.begin() + end);
+}
+
+// Positions in sequence b and original ids of what is masked there.
+void add_masks(const batch::Batch& batch, std::size_t b, base::Json& positions, base::Json& labels) {
+  base::Json rows = base::Json::array(), ids = base::Json::array();
+  for (std::size_t i = 0; i < batch.masked_rows.size(); ++i) {
+    const std::int32_t row = batch.masked_rows[i];
+    if (row < batch.offsets[b] || row >= batch.offsets[b + 1]) continue;
+    rows.push_back(row - batch.offsets[b]);
+    ids.push_back(batch.masked_labels[i]);
+  }
+  positions.push_back(std::move(rows));
+  labels.push_back(std::move(ids));
+}
+
+base::Json batch_json(const batch::Batch& batch, config::HeadKind head) {
+  base::Json ids = base::Json::array(), types = base::Json::array();
+  base::Json masked = base::Json::array(), masked_labels = base::Json::array();
+  for (std::size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
+    ids.push_back(column(batch.ids, batch.offsets[b], batch.offsets[b + 1]));
+    types.push_back(column(batch.types, batch.offsets[b], batch.offsets[b + 1]));
+    if (head == config::HeadKind::mlm) add_masks(batch, b, masked, masked_labels);
+  }
+  base::Json out = {{"ids", std::move(ids)}, {"types", std::move(types)}};
+  if (head == config::HeadKind::mlm) {
+    out["masked"] = std::move(masked);
+    out["masked_labels"] = std::move(masked_labels);
+  } else if (head == config::HeadKind::regressor) {
+    out["labels"] = batch.targets;
+  } else {
+    out["labels"] = batch.classes;
+  }
+  return out;
+}
+
+}  // namespace
+
+sweep::Prepared prepare_synthetic(const config::RunPlan& plan, const init::Catalog& catalog) {
+  sweep::Prepared run;
+  run.plan = plan;
+  run.model = sweep::with_stated_shape(
+      plan.model.shape ? *config::named_shape(*plan.model.shape) : config::ModelConfig{}, plan.model);
+  run.model.vocabulary = kVocabulary;
+  if (plan.training.max_length > run.model.max_positions)
+    throw base::Error({plan.model.place, "training.max_length",
+                       "at most the model's " + std::to_string(run.model.max_positions) + " positions",
+                       std::to_string(plan.training.max_length), ""});
+  run.data = synthetic_data(plan);
+  run.num_labels = run.data->info.head == config::HeadKind::regressor ? 1 : std::ssize(run.data->info.label_names);
+  run.table =
+      std::make_shared<params::ParameterTable>(params::bert_parameters(run.model, run.data->info.head, run.num_labels));
+  run.assignments(catalog);  // or throws: the rules must fit
+  return run;
+}
+
+double Measured::total_seconds() const { return std::accumulate(seconds.begin(), seconds.end(), 0.0); }
+
+double quantile(std::vector<double> seconds, double share) {
+  std::ranges::sort(seconds);
+  const double at = share * static_cast<double>(seconds.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, seconds.size() - 1);
+  return seconds[below] + (at - std::floor(at)) * (seconds[above] - seconds[below]);
+}
+
+double matmul_gflops() {
+  constexpr std::int64_t kSide = 2048;
+  constexpr double kOperations = 2.0 * kSide * kSide * kSide;
+  compute::Arena arena;
+  float *a = nullptr, *b = nullptr, *c = nullptr;
+  const auto book = [&] {
+    for (float** matrix : {&a, &b, &c}) *matrix = arena.take<float>(kSide * kSide);
+  };
+  book();
+  arena.grant();
+  book();
+  std::fill_n(a, kSide * kSide, 0.5f);
+  std::fill_n(b, kSide * kSide, 0.25f);
+  compute::Gemm gemm;
+  double best = 0;
+  for (int repeat = 0; repeat < 6; ++repeat) {  // the first builds the kernel
+    const auto start = std::chrono::steady_clock::now();
+    gemm({.m = kSide, .n = kSide, .k = kSide}, a, b, c);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, kOperations / seconds.count() / 1e9);
+  }
+  return best;
+}
+
+Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog, const BenchPlan& plan,
+                       double matmul_before) {
+  const data::BatchStream batches = run.batches();
+  const config::HeadKind head = run.data->info.head;
+  model::Bert bert(run.model, head, run.num_labels,
+                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
+  init::apply(catalog, run.assignments(catalog), run.plan, run.model, run.checkpoint.get(), bert.values());
+  train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
+  const auto step = [&](std::int64_t index) -> const record::StepRecord& {
+    const record::StepRecord& record = trainer.step(index, 1.0);
+    if (!std::isfinite(record.loss) || !std::isfinite(record.grad_norm))
+      throw base::Error({run.plan.spec_path, "loss", "a number",
+                         base::number_text(record.loss) + " at step " + std::to_string(record.step),
+                         "a lower training.optimizer.learning_rate"});
+    return record;
+  };
+  for (std::int64_t i = 0; i < plan.warmup; ++i) step(i);
+
+  Measured measured;
+  measured.seconds.reserve(static_cast<std::size_t>(plan.steps));
+  measured.losses.reserve(static_cast<std::size_t>(plan.steps));
+  compute::PhaseTimes times;
+  trainer.measure(&times);
+  const std::int64_t faults = usage().minor_faults;
+  start_counting_allocations();
+  for (std::int64_t i = 0; i < plan.steps; ++i) {
+    const record::StepRecord& record = step(plan.warmup + i);
+    measured.seconds.push_back(record.seconds);
+    measured.losses.push_back(record.loss);
+    measured.tokens += record.tokens;
+    measured.sequences += trainer.batch().sequences();
+    measured.flops += model::training_flops(run.model, head, run.num_labels, trainer.batch());
+  }
+  measured.allocations = stop_counting_allocations();
+  measured.page_faults = usage().minor_faults - faults;
+  measured.phases = times.all();
+  measured.peak_rss_mib = usage().peak_rss_mib;
+  measured.matmul_gflops = std::max(matmul_before, matmul_gflops());
+  return measured;
+}
+
+base::Json batches_json(const std::string& workload, const sweep::Prepared& run, const BenchPlan& plan) {
+  const data::BatchStream batches = run.batches();
+  const config::ModelConfig& model = run.model;
+  const config::TrainingConfig& training = run.plan.training;
+  base::Json list = base::Json::array();
+  for (std::int64_t i = 0; i < plan.steps; ++i)
+    list.push_back(batch_json(batches.train(plan.warmup + i), run.data->info.head));
+  return {{"workload", workload},
+          {"head", config::to_text(run.data->info.head)},
+          {"num_labels", run.num_labels},
+          {"model",
+           {{"layers", model.layers},
+            {"hidden", model.hidden},
+            {"heads", model.heads},
+            {"intermediate", model.intermediate},
+            {"vocabulary", model.vocabulary},
+            {"max_positions", model.max_positions},
+            {"type_vocabulary", model.type_vocabulary},
+            {"activation", model.activation},
+            {"layer_norm_epsilon", model.layer_norm_epsilon},
+            {"pooling", model.pooling}}},
+          {"checkpoint", run.checkpoint ? base::Json(run.checkpoint->folder().string()) : base::Json(nullptr)},
+          {"training",
+           {{"batch", training.batch},
+            {"learning_rate", training.optimizer.learning_rate},
+            {"weight_decay", training.optimizer.weight_decay},
+            {"beta1", training.optimizer.beta1},
+            {"beta2", training.optimizer.beta2},
+            {"epsilon", training.optimizer.epsilon},
+            {"clip", training.clip},
+            {"dropout", training.dropout}}},
+          {"warmup", plan.warmup},
+          {"batches", std::move(list)}};
+}
+
+}  // namespace initlab::app

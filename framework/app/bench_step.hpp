@@ -1,0 +1,58 @@
+// What `initlab bench` times: a training step as `run` makes it, from the weights of a spec's first arm, and oneDNN's
+// largest rate beside it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "app/allocations.hpp"
+#include "base/json.hpp"
+#include "compute/phases.hpp"
+#include "init/init.hpp"
+#include "sweep/prepare.hpp"
+
+namespace initlab::app {
+
+// A run ready to be made, whose sequences are random ids, `training.max_length` long each: no data are read, and the
+// task gives the head alone. The vocabulary has the size of BERT's. Throws base::Error where the shape is impossible.
+sweep::Prepared prepare_synthetic(const config::RunPlan& plan, const init::Catalog& catalog);
+
+struct BenchPlan {
+  std::int64_t steps = 30;  // timed
+  std::int64_t warmup = 5;  // before them
+  int threads = 1;
+};
+
+struct Measured {
+  std::vector<double> seconds, losses;            // a step
+  std::int64_t tokens = 0, sequences = 0;         // of all timed steps; valid tokens
+  double flops = 0;                               // that the losses of the timed steps need: model::training_flops
+  double matmul_gflops = 0;                       // largest rate of a 2048^3 product, seen before and after
+  std::array<double, compute::kPhases> phases{};  // seconds of all timed steps
+  Allocations allocations;                        // of all timed steps
+  std::int64_t page_faults = 0;                   // minor ones, of all timed steps
+  double peak_rss_mib = 0;                        // of the process, until the last step
+
+  double total_seconds() const;
+  double share_of_matmul() const { return flops / total_seconds() / (matmul_gflops * 1e9); }
+};
+
+// Seconds that at most this share of the steps stay below; linear between neighbours. share in [0, 1].
+double quantile(std::vector<double> seconds, double share);
+
+// Largest rate of a 2048^3 product by oneDNN among a few, in 10^9 operations a second. Call after
+// compute::set_threads.
+double matmul_gflops();
+
+// Trains: warm-up steps 0 .. warmup-1, then the timed ones, all at the peak rate. compute::set_threads comes before.
+// `matmul_before`: what matmul_gflops() said before. Throws base::Error where initialization fails or a loss is not
+// finite.
+Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog, const BenchPlan& plan,
+                       double matmul_before);
+
+// The batches of the timed steps, for a program that is to be compared; docs/CLI.md has the keys.
+base::Json batches_json(const std::string& workload, const sweep::Prepared& run, const BenchPlan& plan);
+
+}  // namespace initlab::app
