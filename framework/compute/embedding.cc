@@ -1,30 +1,63 @@
 #include "compute/embedding.hpp"
 
-#include <algorithm>
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compute/embedding.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "compute/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace initlab::compute::HWY_NAMESPACE {
+
+// Tokens begin .. end-1.
+void sum_rows(std::int64_t n, const EmbeddingRows& rows, const float* word, const float* position, const float* type,
+              float* y, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t t = begin; t < end; ++t) {
+    const float* a = word + rows.words[t] * n;
+    const float* b = position + rows.positions[t] * n;
+    const float* c = type + rows.types[t] * n;
+    float* out = y + t * n;
+    for_lanes(n, [&](auto d, std::int64_t i)
+                     HWY_ATTR { store(d, hn::Add(hn::Add(load(d, a + i), load(d, b + i)), load(d, c + i)), out + i); });
+  }
+}
+
+// Columns begin .. end-1.
+void scatter_columns(std::int64_t count, std::int64_t n, const std::int32_t* rows, const float* dy, float* dx,
+                     std::int64_t begin, std::int64_t end) {
+  for (std::int64_t t = 0; t < count; ++t) {
+    const float* from = dy + t * n;
+    float* to = dx + rows[t] * n;
+    for_lanes(end - begin, [&](auto d, std::int64_t at) HWY_ATTR {
+      const std::int64_t i = begin + at;
+      store(d, hn::Add(load(d, to + i), load(d, from + i)), to + i);
+    });
+  }
+}
+
+}  // namespace initlab::compute::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <cstring>
 
 #include "compute/parallel.hpp"
-#include "compute/simd.hpp"
 
 namespace initlab::compute {
 namespace {
 
+HWY_EXPORT(sum_rows);
+HWY_EXPORT(scatter_columns);
+
 constexpr std::int64_t kColumns = 16;  // a cache line: threads own columns, so rows that repeat need no lock
-
-INITLAB_CLONES void sum_rows(std::int64_t n, const float* a, const float* b, const float* c, float* y) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i] + c[i];
-}
-
-INITLAB_CLONES void add_row(std::int64_t n, const float* dy, float* dx) {
-  for (std::int64_t i = 0; i < n; ++i) dx[i] += dy[i];
-}
 
 }  // namespace
 
 void embedding_forward(std::int64_t tokens, std::int64_t n, const EmbeddingRows& rows, const float* word,
                        const float* position, const float* type, float* y) {
   for_shares(tokens, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t t = begin; t < end; ++t)
-      sum_rows(n, word + rows.words[t] * n, position + rows.positions[t] * n, type + rows.types[t] * n, y + t * n);
+    HWY_DYNAMIC_DISPATCH(sum_rows)(n, rows, word, position, type, y, begin, end);
   });
 }
 
@@ -35,16 +68,19 @@ void embedding_backward(std::int64_t tokens, std::int64_t n, const EmbeddingRows
   scatter_add_rows(tokens, n, rows.types, dy, dtype);
 }
 
-void gather_rows(std::int64_t count, std::int64_t n, const std::int32_t* rows, const float* x, float* y) {
+void gather_rows(std::int64_t count, std::int64_t n, const std::int32_t* rows, ConstCells x, Cells y) {
+  assert(x.element() == y.element());
+  const std::size_t bytes = static_cast<std::size_t>(n) * bytes_of(x.element());
   for_shares(count, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) std::copy(x + rows[i] * n, x + (rows[i] + 1) * n, y + i * n);
+    for (std::int64_t i = begin; i < end; ++i) std::memcpy((y + i * n).data(), (x + rows[i] * n).data(), bytes);
   });
 }
 
 void scatter_add_rows(std::int64_t count, std::int64_t n, const std::int32_t* rows, const float* dy, float* dx) {
   for_shares(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = 0; i < count; ++i) add_row(end - begin, dy + i * n + begin, dx + rows[i] * n + begin);
+    HWY_DYNAMIC_DISPATCH(scatter_columns)(count, n, rows, dy, dx, begin, end);
   });
 }
 
 }  // namespace initlab::compute
+#endif

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "compute/element.hpp"
+
 namespace initlab::compute {
 
 struct EmbeddingRows {  // of each token; all (tokens)
@@ -18,8 +20,8 @@ void embedding_forward(std::int64_t tokens, std::int64_t n, const EmbeddingRows&
 void embedding_backward(std::int64_t tokens, std::int64_t n, const EmbeddingRows& rows, const float* dy, float* dword,
                         float* dposition, float* dtype);
 
-// y (count, n) = x[rows].
-void gather_rows(std::int64_t count, std::int64_t n, const std::int32_t* rows, const float* x, float* y);
+// y (count, n) = x[rows]. Both hold the same kind of number.
+void gather_rows(std::int64_t count, std::int64_t n, const std::int32_t* rows, ConstCells x, Cells y);
 // dx[rows] += dy (count, n), in order.
 void scatter_add_rows(std::int64_t count, std::int64_t n, const std::int32_t* rows, const float* dy, float* dx);
 

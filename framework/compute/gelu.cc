@@ -1,101 +1,143 @@
 #include "compute/gelu.hpp"
 
-#include <algorithm>
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compute/gelu.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
 
-#include "compute/parallel.hpp"
-#include "compute/simd.hpp"
+#include "compute/simd-inl.h"
 
-namespace initlab::compute {
-namespace {
+HWY_BEFORE_NAMESPACE();
+namespace initlab::compute::HWY_NAMESPACE {
 
 constexpr float kRootTwoOverPi = 0.79788456f;
 constexpr float kCubic = 0.044715f;
 constexpr float kInverseRootTwoPi = 0.39894228f;
 
 struct ErfForm {
-  [[gnu::always_inline]] static float value(float x) {
-    const float a = x < 0 ? -x : x;
-    const float tail = normal_tail(a, fast_exp(-0.5f * a * a));
-    return x * (x < 0 ? tail : 1.0f - tail);
+  // Phi(x), given e = exp(-x^2 / 2).
+  template <class D, class V>
+  static HWY_INLINE V phi(D d, V x, V e) {
+    const auto tail = normal_tail(d, hn::Abs(x), e);
+    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0f), tail));
+  }
+  template <class D, class V>
+  static HWY_INLINE V density(D d, V x) {  // exp(-x^2 / 2)
+    return fast_exp(d, hn::Mul(hn::Mul(hn::Set(d, -0.5f), x), x));
+  }
+  template <class D, class V>
+  static HWY_INLINE V value(D d, V x) {
+    return hn::Mul(x, phi(d, x, density(d, x)));
   }
   // Phi(x) + x phi(x)
-  [[gnu::always_inline]] static float slope(float x) {
-    const float a = x < 0 ? -x : x;
-    const float e = fast_exp(-0.5f * a * a);
-    const float tail = normal_tail(a, e);
-    return (x < 0 ? tail : 1.0f - tail) + x * (kInverseRootTwoPi * e);
+  template <class D, class V>
+  static HWY_INLINE V slope(D d, V x) {
+    const auto e = density(d, x);
+    return hn::MulAdd(x, hn::Mul(hn::Set(d, kInverseRootTwoPi), e), phi(d, x, e));
   }
 };
 
 // (1 + tanh u) / 2 = 1 / (1 + exp(-2u)), which cancels nowhere.
 struct TanhForm {
-  [[gnu::always_inline]] static float gate(float x) {
-    return 1.0f / (1.0f + fast_exp((-2 * kRootTwoOverPi) * (x + kCubic * x * x * x)));
+  template <class D, class V>
+  static HWY_INLINE V gate(D d, V x) {
+    const auto one = hn::Set(d, 1.0f);
+    const auto cubic = hn::MulAdd(hn::Mul(hn::Mul(hn::Set(d, kCubic), x), x), x, x);
+    return hn::Div(one, hn::Add(one, fast_exp(d, hn::Mul(hn::Set(d, -2 * kRootTwoOverPi), cubic))));
   }
-  [[gnu::always_inline]] static float value(float x) { return x * gate(x); }
-  [[gnu::always_inline]] static float slope(float x) {
-    const float s = gate(x);
-    return s + x * (s * (1.0f - s)) * ((2 * kRootTwoOverPi) * (1.0f + 3 * kCubic * x * x));
+  template <class D, class V>
+  static HWY_INLINE V value(D d, V x) {
+    return hn::Mul(x, gate(d, x));
+  }
+  template <class D, class V>
+  static HWY_INLINE V slope(D d, V x) {
+    const auto one = hn::Set(d, 1.0f), s = gate(d, x);
+    const auto du = hn::MulAdd(hn::Mul(hn::Set(d, 3 * kCubic), x), x, one);
+    const auto ds = hn::Mul(hn::Mul(s, hn::Sub(one, s)), hn::Mul(hn::Set(d, 2 * kRootTwoOverPi), du));
+    return hn::MulAdd(x, ds, s);
   }
 };
 
-INITLAB_CLONES void erf_row(std::int64_t n, const float* x, const float* bias, float* y) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = ErfForm::value(x[i] + bias[i]);
-}
-INITLAB_CLONES void tanh_row(std::int64_t n, const float* x, const float* bias, float* y) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = TanhForm::value(x[i] + bias[i]);
-}
-
-constexpr std::int64_t kColumns = 64;  // columns a thread walks down together
-constexpr std::int64_t kRows =
-    64;  // rows summed before they join the total: the rounding error grows with 64 + rows / 64
-
-// A panel of at most kRows rows and kColumns columns.
-template <class Form>
-[[gnu::always_inline]] inline void backward_panel(std::int64_t rows, std::int64_t columns, std::int64_t n,
-                                                  const float* x, const float* bias, float* dy, float* dbias) {
-  float sums[kColumns] = {};
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float* x_row = x + r * n;
-    float* dy_row = dy + r * n;
-    for (std::int64_t i = 0; i < columns; ++i) {
-      const float dx = dy_row[i] * Form::slope(x_row[i] + bias[i]);
-      dy_row[i] = dx;
-      sums[i] += dx;
-    }
-  }
-  for (std::int64_t i = 0; i < columns; ++i) dbias[i] += sums[i];
-}
-INITLAB_CLONES void erf_backward_panel(std::int64_t rows, std::int64_t columns, std::int64_t n, const float* x,
-                                       const float* bias, float* dy, float* dbias) {
-  backward_panel<ErfForm>(rows, columns, n, x, bias, dy, dbias);
-}
-INITLAB_CLONES void tanh_backward_panel(std::int64_t rows, std::int64_t columns, std::int64_t n, const float* x,
-                                        const float* bias, float* dy, float* dbias) {
-  backward_panel<TanhForm>(rows, columns, n, x, bias, dy, dbias);
+template <class Form, class X, class Y>
+HWY_INLINE void forward(std::int64_t rows, std::int64_t n, const X* x, const float* bias, Y* y) {
+  for (std::int64_t r = 0; r < rows; ++r, x += n, y += n)
+    for_lanes(n, [&](auto d, std::int64_t i)
+                     HWY_ATTR { store(d, Form::value(d, hn::Add(load(d, x + i), load(d, bias + i))), y + i); });
 }
 
-}  // namespace
-
-void bias_gelu_forward(Gelu kind, std::int64_t rows, std::int64_t n, const float* x, const float* bias, float* y) {
-  const auto row = kind == Gelu::erf ? erf_row : tanh_row;
-  for_shares(rows, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) row(n, x + r * n, bias, y + r * n);
+void forward_rows(Gelu kind, std::int64_t rows, std::int64_t n, ConstCells x, const float* bias, Cells y) {
+  with_pointer(x, [&](const auto* from) HWY_ATTR {
+    with_pointer(y, [&](auto* to) HWY_ATTR {
+      kind == Gelu::erf ? forward<ErfForm>(rows, n, from, bias, to) : forward<TanhForm>(rows, n, from, bias, to);
+    });
   });
 }
 
-void bias_gelu_backward(Gelu kind, std::int64_t rows, std::int64_t n, const float* x, const float* bias, float* dy,
-                        float* dbias) {
-  const auto panel = kind == Gelu::erf ? erf_backward_panel : tanh_backward_panel;
-  for_shares(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t first = 0; first < rows; first += kRows) {
-      const std::int64_t height = std::min(kRows, rows - first);
-      for (std::int64_t column = begin; column < end; column += kColumns) {
-        const std::int64_t at = first * n + column;
-        panel(height, std::min(kColumns, end - column), n, x + at, bias + column, dy + at, dbias + column);
-      }
+// `columns` columns of matrices with rows of n; sums (columns) += column sums of dx, kRows rows at a time.
+template <class Form, int kRows, class X, class Dy>
+HWY_INLINE void backward(std::int64_t columns, std::int64_t n, const X* x, const float* bias, Dy* dy, float* sums) {
+  for_lanes(columns, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto b = load(d, bias + i);
+    auto sum = load(d, sums + i);
+    for (int k = 0; k < kRows; ++k) {
+      const auto dx = hn::Mul(load(d, dy + k * n + i), Form::slope(d, hn::Add(load(d, x + k * n + i), b)));
+      store(d, dx, dy + k * n + i);
+      sum = hn::Add(sum, dx);
     }
+    store(d, sum, sums + i);
+  });
+}
+
+template <class Form, class X, class Dy>
+HWY_INLINE void backward_panel(std::int64_t rows, std::int64_t columns, std::int64_t n, const X* x, const float* bias,
+                               Dy* dy, float* sums) {
+  std::int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) backward<Form, 4>(columns, n, x + r * n, bias, dy + r * n, sums);
+  for (; r < rows; ++r) backward<Form, 1>(columns, n, x + r * n, bias, dy + r * n, sums);
+}
+
+void backward_columns(Gelu kind, std::int64_t rows, std::int64_t columns, std::int64_t n, ConstCells x,
+                      const float* bias, Cells dy, float* dbias) {
+  for_panels(rows, columns, dbias,
+             [&](std::int64_t row, std::int64_t height, std::int64_t column, std::int64_t width, float* sums) HWY_ATTR {
+               const std::int64_t at = row * n + column;
+               with_pointer(x, [&](const auto* from) HWY_ATTR {
+                 with_pointer(dy, [&](auto* to) HWY_ATTR {
+                   kind == Gelu::erf
+                       ? backward_panel<ErfForm>(height, width, n, from + at, bias + column, to + at, sums)
+                       : backward_panel<TanhForm>(height, width, n, from + at, bias + column, to + at, sums);
+                 });
+               });
+             });
+}
+
+}  // namespace initlab::compute::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "compute/parallel.hpp"
+
+namespace initlab::compute {
+namespace {
+
+HWY_EXPORT(forward_rows);
+HWY_EXPORT(backward_columns);
+
+}  // namespace
+
+void bias_gelu_forward(Gelu kind, std::int64_t rows, std::int64_t n, ConstCells x, const float* bias, Cells y) {
+  for_shares(rows, 8, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(forward_rows)(kind, end - begin, n, x + begin * n, bias, y + begin * n);
+  });
+}
+
+void bias_gelu_backward(Gelu kind, std::int64_t rows, std::int64_t n, ConstCells x, const float* bias, Cells dy,
+                        float* dbias) {
+  for_shares(n, 64, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(backward_columns)
+    (kind, rows, end - begin, n, x + begin, bias + begin, dy + begin, dbias + begin);
   });
 }
 
 }  // namespace initlab::compute
+#endif

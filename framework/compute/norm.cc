@@ -1,86 +1,214 @@
 #include "compute/norm.hpp"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compute/norm.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "compute/dropout-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace initlab::compute::HWY_NAMESPACE {
+
+// Row r of x becomes s, what is normalised; returns its sum. bits: null, no dropout.
+HWY_INLINE float prepare_row(const NormInput& input, const DropoutBits* bits, std::int64_t r, std::int64_t n,
+                             float* x) {
+  const float* bias = input.bias;
+  const float* residual = input.residual == nullptr ? nullptr : input.residual + r * n;
+  if (bits == nullptr && bias == nullptr && residual == nullptr)
+    return sum_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR { return load(d, x + i); });
+  const auto biased = [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto v = load(d, x + i);
+    return bias == nullptr ? v : hn::Add(v, load(d, bias + i));
+  };
+  const auto keep_sum = [&](auto d, std::int64_t i, auto v) HWY_ATTR {
+    const auto s = residual == nullptr ? v : hn::Add(v, load(d, residual + i));
+    store(d, s, x + i);
+    return s;
+  };
+  if (bits == nullptr)
+    return sum_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR { return keep_sum(d, i, biased(d, i)); });
+  float sum = 0;
+  HWY_ALIGN std::uint16_t uniforms[kUniforms];
+  for (std::int64_t first = 0; first < n; first += kUniforms) {
+    const std::int64_t count = HWY_MIN(kUniforms, n - first);
+    bits->uniforms(input.names.slots[r], input.names.positions[r], first, count, uniforms);
+    sum += sum_lanes(count, [&](auto d, std::int64_t i) HWY_ATTR {
+      const auto scaled = hn::Mul(biased(d, first + i), hn::Set(d, input.dropout.scale));
+      return keep_sum(d, first + i, hn::IfThenElseZero(bits->keep(d, uniforms + i), scaled));
+    });
+  }
+  return sum;
+}
+
+// Rows begin .. end-1.
+void forward_rows(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
+                  float* y, float* inverse_deviation, Bf16* y16, std::int64_t begin, std::int64_t end) {
+  const std::int64_t n = shape.n;
+  const auto count = static_cast<float>(n);
+  const DropoutBits bits(input.dropout);
+  for (std::int64_t r = begin; r < end; ++r) {
+    float* row = x + r * n;
+    const float mean = prepare_row(input, input.dropout.active() ? &bits : nullptr, r, n, row) / count;
+    const float squares = sum_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
+      const auto v = hn::Sub(load(d, row + i), hn::Set(d, mean));
+      return hn::Mul(v, v);
+    });
+    const float inverse = 1.0f / __builtin_sqrtf(squares / count + shape.epsilon);
+    inverse_deviation[r] = inverse;
+    float* out = y + r * n;
+    Bf16* out16 = y16 == nullptr ? nullptr : y16 + r * n;
+    for_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
+      const auto xhat = hn::Mul(hn::Sub(load(d, row + i), hn::Set(d, mean)), hn::Set(d, inverse));
+      const auto v = hn::MulAdd(load(d, gamma + i), xhat, load(d, beta + i));
+      store(d, xhat, row + i);
+      store(d, v, out + i);
+      if (out16 != nullptr) store(d, v, out16 + i);
+    });
+  }
+}
+
+// What norm_backward reads and writes.
+struct NormBackward {
+  std::int64_t n;
+  const NormInput& input;
+  const float* gamma;
+  const float* xhat;
+  const float* inverse_deviation;
+  const float* dy;
+  const NormGradients& gradients;
+};
+
+// Means over a row of g = gamma dy and of g xhat.
+struct Means {
+  float g = 0, dot = 0;
+};
+HWY_INLINE Means means_of_row(const NormBackward& call, std::int64_t r) {
+  const float* dy = call.dy + r * call.n;
+  const float* xhat = call.xhat + r * call.n;
+  const Lanes d;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
+  auto g0 = hn::Zero(d), g1 = g0, dot0 = g0, dot1 = g0;
+  std::int64_t i = 0;
+  for (; i + 2 * width <= call.n; i += 2 * width) {
+    const auto a = hn::Mul(load(d, call.gamma + i), load(d, dy + i));
+    const auto b = hn::Mul(load(d, call.gamma + i + width), load(d, dy + i + width));
+    g0 = hn::Add(g0, a);
+    g1 = hn::Add(g1, b);
+    dot0 = hn::MulAdd(a, load(d, xhat + i), dot0);
+    dot1 = hn::MulAdd(b, load(d, xhat + i + width), dot1);
+  }
+  Means sums{hn::GetLane(hn::SumOfLanes(d, hn::Add(g0, g1))), hn::GetLane(hn::SumOfLanes(d, hn::Add(dot0, dot1)))};
+  for (; i < call.n; ++i) {
+    const float g = call.gamma[i] * dy[i];
+    sums.g += g;
+    sums.dot += g * xhat[i];
+  }
+  const auto count = static_cast<float>(call.n);
+  return {sums.g / count, sums.dot / count};
+}
+
+// kRows rows from r on: ds = inverse_deviation (g - mean(g) - xhat mean(g xhat)), dx = ds through the dropout; column
+// sums of dy xhat, dy and dx are added to dgamma, dbeta and dbias, row after row.
+template <int kRows, class Dx>
+HWY_INLINE void backward_rows(const NormBackward& call, const DropoutBits* bits, std::int64_t r, Dx* dx, float* dgamma,
+                              float* dbeta, float* dbias) {
+  const std::int64_t n = call.n;
+  Means means[kRows];
+  for (int k = 0; k < kRows; ++k) means[k] = means_of_row(call, r + k);
+  const float* dy = call.dy + r * n;
+  const float* xhat = call.xhat + r * n;
+  float* dresidual = call.gradients.dresidual == nullptr ? nullptr : call.gradients.dresidual + r * n;
+  dx += r * n;
+  HWY_ALIGN std::uint16_t uniforms[kRows * kUniforms];
+  for (std::int64_t first = 0; first < n; first += kUniforms) {
+    const std::int64_t count = HWY_MIN(kUniforms, n - first);
+    if (bits != nullptr)
+      for (int k = 0; k < kRows; ++k)
+        bits->uniforms(call.input.names.slots[r + k], call.input.names.positions[r + k], first, count,
+                       uniforms + k * kUniforms);
+    for_lanes(count, [&](auto d, std::int64_t at) HWY_ATTR {
+      const std::int64_t i = first + at;
+      const auto gamma = load(d, call.gamma + i);
+      auto sum_gamma = load(d, dgamma + i), sum_beta = load(d, dbeta + i), sum_bias = load(d, dbias + i);
+      for (int k = 0; k < kRows; ++k) {
+        const auto v = load(d, dy + k * n + i), z = load(d, xhat + k * n + i);
+        sum_gamma = hn::MulAdd(v, z, sum_gamma);
+        sum_beta = hn::Add(sum_beta, v);
+        const auto centred = hn::MulSub(gamma, v, hn::Set(d, means[k].g));
+        auto ds =
+            hn::Mul(hn::NegMulAdd(z, hn::Set(d, means[k].dot), centred), hn::Set(d, call.inverse_deviation[r + k]));
+        if (dresidual != nullptr) store(d, ds, dresidual + k * n + i);
+        if (bits != nullptr)
+          ds = hn::IfThenElseZero(bits->keep(d, uniforms + k * kUniforms + at),
+                                  hn::Mul(ds, hn::Set(d, call.input.dropout.scale)));
+        store(d, ds, dx + k * n + i);
+        sum_bias = hn::Add(sum_bias, ds);
+      }
+      store(d, sum_gamma, dgamma + i);
+      store(d, sum_beta, dbeta + i);
+      store(d, sum_bias, dbias + i);
+    });
+  }
+}
+
+// Rows begin .. end-1; their column sums go to sums (3, n): those for gamma, beta and bias.
+void backward_group(const NormShape& shape, const NormInput& input, const float* gamma, const float* xhat,
+                    const float* inverse_deviation, const float* dy, const NormGradients& gradients, std::int64_t begin,
+                    std::int64_t end, float* sums) {
+  const std::int64_t n = shape.n;
+  const NormBackward call{n, input, gamma, xhat, inverse_deviation, dy, gradients};
+  const DropoutBits all(input.dropout);
+  const DropoutBits* bits = input.dropout.active() ? &all : nullptr;
+  for_lanes(3 * n, [&](auto d, std::int64_t i) HWY_ATTR { store(d, hn::Zero(d), sums + i); });
+  with_pointer(gradients.dx, [&](auto* dx) HWY_ATTR {
+    std::int64_t r = begin;
+    for (; r + 4 <= end; r += 4) backward_rows<4>(call, bits, r, dx, sums, sums + n, sums + 2 * n);
+    for (; r < end; ++r) backward_rows<1>(call, bits, r, dx, sums, sums + n, sums + 2 * n);
+  });
+}
+
+// Columns begin .. end-1: the sums of the groups join the gradients, in order.
+void add_groups(std::int64_t groups, std::int64_t n, const float* sums, const NormGradients& gradients,
+                std::int64_t begin, std::int64_t end) {
+  const auto add = [&](const float* part, float* total) HWY_ATTR {
+    if (total == nullptr) return;
+    for_lanes(end - begin, [&](auto d, std::int64_t at) HWY_ATTR {
+      const std::int64_t i = begin + at;
+      auto sum = load(d, total + i);
+      for (std::int64_t group = 0; group < groups; ++group) sum = hn::Add(sum, load(d, part + group * 3 * n + i));
+      store(d, sum, total + i);
+    });
+  };
+  add(sums, gradients.dgamma);
+  add(sums + n, gradients.dbeta);
+  add(sums + 2 * n, gradients.dbias);
+}
+
+}  // namespace initlab::compute::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 #include <algorithm>
-#include <cmath>
 
 #include "compute/parallel.hpp"
-#include "compute/simd.hpp"
 
 namespace initlab::compute {
 namespace {
 
+HWY_EXPORT(forward_rows);
+HWY_EXPORT(backward_group);
+HWY_EXPORT(add_groups);
+
 constexpr std::int64_t kMostGroups = 64;  // of rows, in norm_backward
 constexpr std::int64_t kLeastRows = 16;   // of a group
-
-INITLAB_CLONES void add_row(std::int64_t n, const float* a, float* x) {
-  for (std::int64_t i = 0; i < n; ++i) x[i] += a[i];
-}
-
-INITLAB_CLONES void multiply_row(std::int64_t n, const float* factors, const float* x, float* y) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] * factors[i];
-}
-
-// x becomes (x - mean) r, y = gamma x + beta; returns r = 1 / sqrt(variance + epsilon).
-INITLAB_CLONES float normalize_row(std::int64_t n, float epsilon, const float* gamma, const float* beta, float* x,
-                                   float* y) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < n; ++i) sum += x[i];
-  const float mean = sum / static_cast<float>(n);
-  float squares = 0;
-#pragma omp simd reduction(+ : squares)
-  for (std::int64_t i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
-  const float r = 1.0f / __builtin_sqrtf(squares / static_cast<float>(n) + epsilon);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float xhat = (x[i] - mean) * r;
-    x[i] = xhat;
-    y[i] = gamma[i] * xhat + beta[i];
-  }
-  return r;
-}
-
-// ds = r (g - mean(g) - xhat mean(g xhat)) with g = gamma dy; dgamma += dy xhat, dbeta += dy. ds may be dy.
-INITLAB_CLONES void normalize_row_backward(std::int64_t n, float r, const float* gamma, const float* xhat,
-                                           const float* dy, float* ds, float* dgamma, float* dbeta) {
-  float sum = 0, dot = 0;
-#pragma omp simd reduction(+ : sum, dot)
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float g = gamma[i] * dy[i];
-    sum += g;
-    dot += g * xhat[i];
-  }
-  const float mean = sum / static_cast<float>(n), mean_dot = dot / static_cast<float>(n);
-#pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float d = dy[i];
-    dgamma[i] += d * xhat[i];
-    dbeta[i] += d;
-    ds[i] = r * (gamma[i] * d - mean - xhat[i] * mean_dot);
-  }
-}
-
-// y = x through the dropout of row r; y may be x.
-void dropout_row(const NormInput& input, std::int64_t r, std::int64_t n, const float* x, float* y) {
-  float factors[kDropoutBlock];
-  for (std::int64_t first = 0; first < n; first += kDropoutBlock) {
-    dropout_factors(input.dropout, input.names.slots[r], input.names.positions[r], first, factors);
-    multiply_row(std::min(kDropoutBlock, n - first), factors, x + first, y + first);
-  }
-}
 
 }  // namespace
 
 void norm_forward(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
-                  float* y, float* inverse_deviation) {
-  const std::int64_t n = shape.n;
+                  float* y, float* inverse_deviation, Bf16* y16) {
   for_shares(shape.rows, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      float* row = x + r * n;
-      if (input.bias != nullptr) add_row(n, input.bias, row);
-      if (input.dropout.active()) dropout_row(input, r, n, row, row);
-      if (input.residual != nullptr) add_row(n, input.residual + r * n, row);
-      inverse_deviation[r] = normalize_row(n, shape.epsilon, gamma, beta, row, y + r * n);
-    }
+    HWY_DYNAMIC_DISPATCH(forward_rows)(shape, input, gamma, beta, x, y, inverse_deviation, y16, begin, end);
   });
 }
 
@@ -92,31 +220,14 @@ void norm_backward(const NormShape& shape, const NormInput& input, const float* 
   const std::int64_t group_rows = std::max(kLeastRows, (shape.rows + kMostGroups - 1) / kMostGroups);
   const std::int64_t groups = (shape.rows + group_rows - 1) / group_rows;
   for_shares(groups, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t group = begin; group < end; ++group) {
-      float* dgamma = scratch + group * 3 * n;
-      float* dbeta = dgamma + n;
-      float* dbias = dbeta + n;
-      std::fill(dgamma, dgamma + 3 * n, 0.0f);
-      for (std::int64_t r = group * group_rows; r < std::min(shape.rows, (group + 1) * group_rows); ++r) {
-        float* dx = gradients.dx + r * n;
-        float* ds = gradients.dresidual != nullptr ? gradients.dresidual + r * n : dx;
-        normalize_row_backward(n, inverse_deviation[r], gamma, xhat + r * n, dy + r * n, ds, dgamma, dbeta);
-        if (input.dropout.active())
-          dropout_row(input, r, n, ds, dx);
-        else if (ds != dx)
-          std::copy(ds, ds + n, dx);
-        if (gradients.dbias != nullptr) add_row(n, dx, dbias);
-      }
-    }
+    for (std::int64_t group = begin; group < end; ++group) HWY_DYNAMIC_DISPATCH(backward_group)
+    (shape, input, gamma, xhat, inverse_deviation, dy, gradients, group * group_rows,
+     std::min(shape.rows, (group + 1) * group_rows), scratch + group * 3 * n);
   });
   for_shares(n, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t group = 0; group < groups; ++group) {
-      const float* sums = scratch + group * 3 * n;
-      add_row(end - begin, sums + begin, gradients.dgamma + begin);
-      add_row(end - begin, sums + n + begin, gradients.dbeta + begin);
-      if (gradients.dbias != nullptr) add_row(end - begin, sums + 2 * n + begin, gradients.dbias + begin);
-    }
+    HWY_DYNAMIC_DISPATCH(add_groups)(groups, n, scratch, gradients, begin, end);
   });
 }
 
 }  // namespace initlab::compute
+#endif

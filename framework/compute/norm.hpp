@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "compute/dropout.hpp"
+#include "compute/element.hpp"
 
 namespace initlab::compute {
 
@@ -24,16 +25,18 @@ struct NormInput {
   RowNames names;  // needed where dropout is active
 };
 
-// x (rows, n) becomes xhat in place; y (rows, n); inverse_deviation (rows) is kept for the backward pass.
+// x (rows, n) becomes xhat in place; y (rows, n); inverse_deviation (rows) is kept for the backward pass. y16 (rows,
+// n), where not null, receives y rounded to bf16 as well.
 void norm_forward(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
-                  float* y, float* inverse_deviation);
+                  float* y, float* inverse_deviation, Bf16* y16 = nullptr);
 
 struct NormGradients {
   float* dresidual = nullptr;  // (rows, n): receives ds; null: not wanted. May be dy itself.
-  float* dx = nullptr;         // (rows, n): receives ds through the dropout. Where that is inactive, may be dresidual.
-  float* dbias = nullptr;      // (n) += column sums of dx; null: none
-  float* dgamma = nullptr;     // (n) +=
-  float* dbeta = nullptr;      // (n) +=
+  Cells dx;                 // (rows, n): receives ds through the dropout, rounded where it is bf16. May be dy itself;
+                            // where the dropout is inactive, may be dresidual.
+  float* dbias = nullptr;   // (n) += column sums of dx, before it is rounded; null: none
+  float* dgamma = nullptr;  // (n) +=
+  float* dbeta = nullptr;   // (n) +=
 };
 
 // Floats of scratch memory that norm_backward needs for rows of n features.

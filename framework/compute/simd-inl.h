@@ -1,6 +1,6 @@
-// What vectorised kernels share, once per instruction set (Highway): loads and stores of f32 and bf16, loops with a
-// rest, exp and the normal tail. Internal to compute/; include after hwy/highway.h, within a file that foreach_target
-// includes again.
+// What vectorised kernels share, once per instruction set (Highway): loads and stores of f32 and bf16, loops and sums
+// with a rest, exp and the normal tail. Internal to compute/; include after hwy/highway.h, within a file that
+// foreach_target includes again.
 //
 // A kernel is written for any vector: `D` is a descriptor (hn::ScalableTag<float>, or one lane for the rest of a row).
 // OpenMP regions stand outside, in ordinary functions that call the kernel of the chosen target.
@@ -67,6 +67,55 @@ HWY_INLINE void for_lanes(std::int64_t n, const Body& body) {
   for (; i + width <= n; i += width) body(d, i);
   const OneLane one;
   for (; i < n; ++i) body(one, i);
+}
+
+// The sum of term(d, i) over 0 .. n-1, in four sums a lane. The term is a generic lambda, marked HWY_ATTR.
+template <class Term>
+HWY_INLINE float sum_lanes(std::int64_t n, const Term& term) {
+  const Lanes d;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
+  auto a = hn::Zero(d), b = a, c = a, e = a;
+  std::int64_t i = 0;
+  for (; i + 4 * width <= n; i += 4 * width) {
+    a = hn::Add(a, term(d, i));
+    b = hn::Add(b, term(d, i + width));
+    c = hn::Add(c, term(d, i + 2 * width));
+    e = hn::Add(e, term(d, i + 3 * width));
+  }
+  for (; i + width <= n; i += width) a = hn::Add(a, term(d, i));
+  float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(a, b), hn::Add(c, e))));
+  const OneLane one;
+  for (; i < n; ++i) sum += hn::GetLane(term(one, i));
+  return sum;
+}
+
+// Walks down a matrix for column sums: calls body(row, height, column, width, sums) for panels that cover (rows,
+// columns), and adds what the body has added to sums (width) to total. A panel is short, so the rounding error grows
+// with height + rows / height, and narrow, so its sums stay close. Each column's order depends on rows alone.
+template <class Body>
+HWY_INLINE void for_panels(std::int64_t rows, std::int64_t columns, float* total, const Body& body) {
+  constexpr std::int64_t kHeight = 64, kWidth = 512;
+  HWY_ALIGN float sums[kWidth];
+  for (std::int64_t row = 0; row < rows; row += kHeight) {
+    for (std::int64_t column = 0; column < columns; column += kWidth) {
+      const std::int64_t width = HWY_MIN(kWidth, columns - column);
+      for_lanes(width, [&](auto d, std::int64_t i) HWY_ATTR { store(d, hn::Zero(d), sums + i); });
+      body(row, HWY_MIN(kHeight, rows - row), column, width, static_cast<float*>(sums));
+      float* to = total + column;
+      for_lanes(width, [&](auto d, std::int64_t i)
+                           HWY_ATTR { store(d, hn::Add(load(d, to + i), load(d, sums + i)), to + i); });
+    }
+  }
+}
+
+// Calls body with the pointer that the cells hold: float or Bf16.
+template <class Body>
+HWY_INLINE void with_pointer(ConstCells x, const Body& body) {
+  x.element() == Element::f32 ? body(x.f32()) : body(x.bf16());
+}
+template <class Body>
+HWY_INLINE void with_pointer(Cells x, const Body& body) {
+  x.element() == Element::f32 ? body(x.f32()) : body(x.bf16());
 }
 
 // e^x with a relative error below 2e-7 for -87 <= x <= 88; constant outside (about 1e-38 and 2e38); NaN stays NaN.
