@@ -1,4 +1,5 @@
-// What tests of kernels share: random values, and the distance between float results and a double reference.
+// What tests of kernels share: random values, bf16 by the scalar twin, and the distance between float results and a
+// double reference.
 #pragma once
 
 #include <cmath>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "compute/reference/element.hpp"
 
 namespace initlab::testing_tools {
 
@@ -19,6 +21,24 @@ inline std::vector<float> random_values(std::int64_t n, const std::string& name,
   std::vector<float> x(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(scale * stream.normal(i));
   return x;
+}
+
+inline std::vector<compute::Bf16> rounded(const std::vector<float>& x) {
+  std::vector<compute::Bf16> y;
+  for (const float v : x) y.push_back(compute::reference::round_to_bf16(v));
+  return y;
+}
+
+inline std::vector<float> widened(const std::vector<compute::Bf16>& x) {
+  std::vector<float> y;
+  for (const compute::Bf16 v : x) y.push_back(compute::reference::widen(v));
+  return y;
+}
+
+inline std::vector<std::uint16_t> bits_of(const std::vector<compute::Bf16>& x) {
+  std::vector<std::uint16_t> bits;
+  for (const compute::Bf16 v : x) bits.push_back(v.bits);
+  return bits;
 }
 
 inline double length(std::span<const double> x) {

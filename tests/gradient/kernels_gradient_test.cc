@@ -1,4 +1,5 @@
-// Backward kernels against derivatives of the scalar twins by dual numbers, which are exact to double rounding.
+// Backward kernels, on every instruction set that this CPU has, against derivatives of the scalar twins by dual
+// numbers, which are exact to double rounding.
 //
 // Each test fixes dy, takes L = sum(dy y), and compares what backward says of dL/dx with the twin's. A kernel's result
 // is a short chain of float operations and sums of n terms, so its distance from the truth, relative to its norm, is
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "compute/attention.hpp"
+#include "compute/each_target.hpp"
 #include "compute/gelu.hpp"
 #include "compute/loss.hpp"
 #include "compute/norm.hpp"
@@ -60,7 +62,11 @@ void expect_close(const std::vector<float>& ours, const std::vector<double>& exp
   EXPECT_LT(relative_distance(ours, expected), static_cast<double>(16 + terms) * kEps) << what;
 }
 
-TEST(Gradient, BiasGelu) {
+class Gradient : public testing_tools::EachTarget {};
+INSTANTIATE_TEST_SUITE_P(Targets, Gradient, testing::ValuesIn(testing_tools::target_names()),
+                         testing_tools::target_name);
+
+TEST_P(Gradient, BiasGelu) {
   for (const Gelu kind : {Gelu::erf, Gelu::tanh}) {
     const std::int64_t rows = 7, n = 9;
     const auto x = random_values(rows * n, "x", 2), bias = random_values(n, "bias"), dy = random_values(rows * n, "dy");
@@ -79,9 +85,9 @@ TEST(Gradient, BiasGelu) {
   }
 }
 
-TEST(Gradient, Norm) {
-  const std::vector<std::int32_t> slots = {0, 0, 3}, positions = {0, 1, 0};
-  const std::size_t rows = 3, n = 21;
+TEST_P(Gradient, Norm) {
+  const std::vector<std::int32_t> slots = {0, 0, 3, 3, 3, 5}, positions = {0, 1, 0, 1, 2, 0};
+  const std::size_t rows = 6, n = 21;
   const auto x = random_values(rows * n, "x"), residual = random_values(rows * n, "residual"),
              dy = random_values(rows * n, "dy");
   const auto bias = random_values(n, "bias"), gamma = random_values(n, "gamma"), beta = random_values(n, "beta");
@@ -120,7 +126,7 @@ TEST(Gradient, Norm) {
   }
 }
 
-TEST(Gradient, Attention) {
+TEST_P(Gradient, Attention) {
   for (const std::size_t d : {std::size_t{4}, std::size_t{16}})
     for (const double p : {0.0, 0.3}) {
       const std::size_t s = 5;
@@ -154,7 +160,7 @@ TEST(Gradient, Attention) {
     }
 }
 
-TEST(Gradient, CrossEntropy) {
+TEST_P(Gradient, CrossEntropy) {
   const std::size_t n = 11;
   auto logits = random_values(2 * n, "logits", 3);
   const std::vector<std::int32_t> labels = {4, 10};
@@ -178,7 +184,7 @@ TEST(Gradient, CrossEntropy) {
                n, "dlogits");
 }
 
-TEST(Gradient, SquaredErrorAndTanh) {
+TEST_P(Gradient, SquaredErrorAndTanh) {
   const auto x = random_values(6, "x"), target = random_values(6, "target"), bias = random_values(6, "bias"),
              dy = random_values(6, "dy");
   std::vector<float> dx(6);
