@@ -26,4 +26,8 @@ add_library(random123 INTERFACE)
 target_include_directories(random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)                          # tests/
+  find_package(benchmark QUIET)                         # tests/bench/
+  if(NOT benchmark_FOUND)
+    message(STATUS "google/benchmark is absent (Debian: libbenchmark-dev): tests/bench/ is not built")
+  endif()
 endif()
