@@ -1,82 +1,138 @@
 #include "compute/adam.hpp"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compute/adam.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "compute/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace initlab::compute::HWY_NAMESPACE {
+
+// `pull`: w after weight decay, from w and the place i.
+template <class Pull>
+HWY_INLINE void update(const AdamConstants& c, std::int64_t n, float* HWY_RESTRICT w, float* HWY_RESTRICT g,
+                       float* HWY_RESTRICT m, float* HWY_RESTRICT v, const Pull& pull) {
+  for_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto gradient = hn::Mul(hn::LoadU(d, g + i), hn::Set(d, c.scale));
+    const auto first = hn::MulAdd(hn::Set(d, c.keep1), hn::LoadU(d, m + i), hn::Mul(hn::Set(d, c.take1), gradient));
+    const auto second =
+        hn::MulAdd(hn::Set(d, c.keep2), hn::LoadU(d, v + i), hn::Mul(hn::Mul(hn::Set(d, c.take2), gradient), gradient));
+    const auto root = hn::MulAdd(hn::Sqrt(second), hn::Set(d, c.root_correction2), hn::Set(d, c.epsilon));
+    const auto pulled = pull(d, i, hn::LoadU(d, w + i));
+    const auto move = hn::MulAdd(hn::Set(d, c.decay), pulled, hn::Div(first, root));
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, c.rate), move, pulled), d, w + i);
+    hn::StoreU(first, d, m + i);
+    hn::StoreU(second, d, v + i);
+    hn::StoreU(hn::Zero(d), d, g + i);
+  });
+}
+
+void update_piece(const AdamConstants& c, const Piece& p, const AdamBlocks& blocks) {
+  float* const w = blocks.values + p.begin;
+  float* const g = blocks.gradients + p.begin;
+  float* const m = blocks.first + p.begin;
+  float* const v = blocks.second + p.begin;
+  if (c.to_anchor) {
+    const float* const a = blocks.anchor + p.begin;
+    update(c, p.count, w, g, m, v, [&](auto d, std::int64_t i, auto x) HWY_ATTR {
+      return hn::NegMulAdd(hn::Set(d, c.pull), hn::Sub(x, hn::LoadU(d, a + i)), x);
+    });
+  } else {
+    update(c, p.count, w, g, m, v,
+           [&](auto d, std::int64_t, auto x) HWY_ATTR { return hn::Mul(x, hn::Set(d, c.shrink)); });
+  }
+}
+
+// In double. Four sums, so that additions need not wait for one another.
+double squares_of_piece(std::int64_t n, const float* x) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> half;
+  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto add = [&](auto sum, const float* at) HWY_ATTR {
+    const auto wide = hn::PromoteTo(d, hn::LoadU(half, at));
+    return hn::MulAdd(wide, wide, sum);
+  };
+  auto a = hn::Zero(d), b = a, c = a, e = a;
+  std::int64_t i = 0;
+  for (; i + 4 * width <= n; i += 4 * width) {
+    a = add(a, x + i);
+    b = add(b, x + i + width);
+    c = add(c, x + i + 2 * width);
+    e = add(e, x + i + 3 * width);
+  }
+  for (; i + width <= n; i += width) a = add(a, x + i);
+  double rest = 0;
+  for (; i < n; ++i) rest += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(a, b), hn::Add(c, e)))) + rest;
+}
+
+}  // namespace initlab::compute::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
-
-#include "compute/parallel.hpp"
 
 namespace initlab::compute {
 namespace {
 
-// Per-step constants in the arithmetic of the loop.
-struct Constants {
-  float keep1, take1, keep2, take2, epsilon, shrink, pull, rate, root_correction2, scale, decay;
-};
+HWY_EXPORT(update_piece);
+HWY_EXPORT(squares_of_piece);
 
-Constants constants(const AdamStep& s) {
-  Constants c{};
+// Calls body(i) for each piece. Threads take turns, some pieces a turn, always the same for a number of threads: so
+// their work is about equal though pieces are not, and what a thread had in its cache at the last step, it gets again.
+template <class Body>
+void for_pieces(std::span<const Piece> pieces, const Body& body) {
+  constexpr int kTurn = 4;
+  const auto n = static_cast<std::int64_t>(pieces.size());
+#pragma omp parallel for schedule(static, kTurn) if (n > kTurn)
+  for (std::int64_t i = 0; i < n; ++i) body(static_cast<std::size_t>(i));
+}
+
+}  // namespace
+
+AdamConstants adam_constants(const AdamStep& s) {
+  AdamConstants c{};
+  c.to_anchor = s.to_anchor;
   c.keep1 = static_cast<float>(s.beta1);
   c.take1 = static_cast<float>(1 - s.beta1);
   c.keep2 = static_cast<float>(s.beta2);
   c.take2 = static_cast<float>(1 - s.beta2);
   c.epsilon = static_cast<float>(s.epsilon);
   c.scale = static_cast<float>(s.gradient_scale);
-  c.decay = static_cast<float>(s.weight_decay);
-  c.pull = static_cast<float>(s.learning_rate * s.weight_decay);  // towards an anchor, in both forms
+  c.pull = static_cast<float>(s.learning_rate * s.weight_decay);  // towards the anchor, in both forms
+  // AdamW's decay comes first and multiplies; bert_adam's joins the update
   c.shrink = s.bias_corrected ? static_cast<float>(1 - s.learning_rate * s.weight_decay) : 1.0f;
+  c.decay = s.bias_corrected || s.to_anchor ? 0.0f : static_cast<float>(s.weight_decay);
   c.rate = static_cast<float>(s.bias_corrected ? s.learning_rate / s.correction1 : s.learning_rate);
   c.root_correction2 = static_cast<float>(s.bias_corrected ? 1 / std::sqrt(s.correction2) : 1.0);
-  if (s.bias_corrected) c.decay = 0;  // it is in `shrink`
   return c;
 }
 
-// One source for every CPU: the loader picks the clone for the machine.
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) void update_range(
-    const Constants c, float* __restrict w, float* __restrict g, float* __restrict m, float* __restrict v,
-    std::ptrdiff_t n) {
-  for (std::ptrdiff_t i = 0; i < n; ++i) {
-    const float gradient = g[i] * c.scale;
-    g[i] = 0;
-    m[i] = c.keep1 * m[i] + c.take1 * gradient;
-    v[i] = c.keep2 * v[i] + c.take2 * gradient * gradient;
-    const float shrunk = w[i] * c.shrink;
-    w[i] = shrunk - c.rate * (m[i] / (std::sqrt(v[i]) * c.root_correction2 + c.epsilon) + c.decay * shrunk);
-  }
-}
-
-// The same with decay towards `a`: for both forms the same, w -= rate decay (w - a) beside the update.
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) void update_range_towards(
-    const Constants c, const float* __restrict a, float* __restrict w, float* __restrict g, float* __restrict m,
-    float* __restrict v, std::ptrdiff_t n) {
-  for (std::ptrdiff_t i = 0; i < n; ++i) {
-    const float gradient = g[i] * c.scale;
-    g[i] = 0;
-    m[i] = c.keep1 * m[i] + c.take1 * gradient;
-    v[i] = c.keep2 * v[i] + c.take2 * gradient * gradient;
-    const float pulled = w[i] - c.pull * (w[i] - a[i]);
-    w[i] = pulled - c.rate * (m[i] / (std::sqrt(v[i]) * c.root_correction2 + c.epsilon));
-  }
-}
-
-constexpr std::int64_t kGrain = 1 << 14;  // floats a thread takes at least
-
-}  // namespace
-
-void adam_update(const AdamStep& step, std::span<float> values, std::span<float> gradients, std::span<float> first,
-                 std::span<float> second, std::span<const float> anchor) {
-  const Constants c = constants(step);
-  for_shares(static_cast<std::int64_t>(values.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    float* const w = values.data() + begin;
-    float* const g = gradients.data() + begin;
-    float* const m = first.data() + begin;
-    float* const v = second.data() + begin;
-    if (anchor.empty()) {
-      update_range(c, w, g, m, v, end - begin);
-    } else {
-      update_range_towards(c, anchor.data() + begin, w, g, m, v, end - begin);
-    }
+void adam_update(std::span<const AdamConstants> groups, std::span<const Piece> pieces, const AdamBlocks& blocks) {
+  for_pieces(pieces, [&](std::size_t i) {
+    const Piece& piece = pieces[i];
+    HWY_DYNAMIC_DISPATCH(update_piece)(groups[static_cast<std::size_t>(piece.group)], piece, blocks);
   });
 }
 
+double sum_of_squares(std::span<const Piece> pieces, const float* x, std::span<double> sums) {
+  assert(sums.size() >= pieces.size());
+  for_pieces(pieces, [&](std::size_t i) {
+    sums[i] = HWY_DYNAMIC_DISPATCH(squares_of_piece)(pieces[i].count, x + pieces[i].begin);
+  });
+  double sum = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) sum += sums[i];
+  return sum;
+}
+
+void clear(std::span<const Piece> pieces, float* x) {
+  for_pieces(pieces, [&](std::size_t i) { std::fill_n(x + pieces[i].begin, pieces[i].count, 0.0f); });
+}
+
 }  // namespace initlab::compute
+#endif

@@ -33,31 +33,10 @@ void sum_columns(std::int64_t rows, std::int64_t columns, ConstCells x, std::int
   });
 }
 
-double squares_of_block(std::int64_t n, const float* x) {
-  const hn::ScalableTag<double> d;
-  const hn::Rebind<float, decltype(d)> half;
-  const auto width = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto wide = [&](std::int64_t i) HWY_ATTR { return hn::PromoteTo(d, hn::LoadU(half, x + i)); };
-  auto a = hn::Zero(d), b = a, c = a, e = a;
-  std::int64_t i = 0;
-  for (; i + 4 * width <= n; i += 4 * width) {
-    const auto p = wide(i), q = wide(i + width), r = wide(i + 2 * width), s = wide(i + 3 * width);
-    a = hn::MulAdd(p, p, a);
-    b = hn::MulAdd(q, q, b);
-    c = hn::MulAdd(r, r, c);
-    e = hn::MulAdd(s, s, e);
-  }
-  double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(a, b), hn::Add(c, e))));
-  for (; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return sum;
-}
-
 }  // namespace initlab::compute::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "compute/parallel.hpp"
@@ -66,10 +45,6 @@ namespace initlab::compute {
 namespace {
 
 HWY_EXPORT(sum_columns);
-HWY_EXPORT(squares_of_block);
-
-constexpr std::int64_t kMostBlocks = 256;
-constexpr std::int64_t kLeastBlock = 4096;
 
 }  // namespace
 
@@ -90,20 +65,6 @@ void add_column_sums(std::int64_t rows, std::int64_t n, ConstCells x, std::int64
   for_shares(n, 64, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(sum_columns)(rows, end - begin, x + begin, row, sums + begin);
   });
-}
-
-double sum_of_squares(std::int64_t n, const float* x) {
-  const std::int64_t block = std::max(kLeastBlock, (n + kMostBlocks - 1) / kMostBlocks);
-  const std::int64_t blocks = (n + block - 1) / block;
-  std::array<double, kMostBlocks> sums{};
-  for_shares(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t b = begin; b < end; ++b)
-      sums[static_cast<std::size_t>(b)] =
-          HWY_DYNAMIC_DISPATCH(squares_of_block)(std::min(block, n - b * block), x + b * block);
-  });
-  double sum = 0;
-  for (std::int64_t b = 0; b < blocks; ++b) sum += sums[static_cast<std::size_t>(b)];
-  return sum;
 }
 
 }  // namespace initlab::compute

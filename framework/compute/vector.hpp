@@ -1,4 +1,4 @@
-// Small kernels over rows and flat blocks: bias + tanh, column sums, sum of squares.
+// Small kernels over rows: bias + tanh, column sums.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,5 @@ void bias_tanh_backward(std::int64_t rows, std::int64_t n, const float* y, float
 // sums (n) += column sums of x (rows, n), f32 or bf16, whose rows are `row` numbers apart; summed in f32, in an order
 // that no number of threads changes.
 void add_column_sums(std::int64_t rows, std::int64_t n, ConstCells x, std::int64_t row, float* sums);
-
-// Sum of x[i]^2 in double, in an order that no number of threads changes. Relative error below 1e-10 for any n below
-// 2^31.
-double sum_of_squares(std::int64_t n, const float* x);
 
 }  // namespace initlab::compute

@@ -130,8 +130,9 @@ std::span<float> Bert::values() { return {impl_->values, static_cast<std::size_t
 std::span<const float> Bert::values() const { return {impl_->values, static_cast<std::size_t>(impl_->table.size())}; }
 std::span<float> Bert::gradients() { return {impl_->gradients, static_cast<std::size_t>(impl_->table.size())}; }
 
-double Bert::forward(const batch::Batch& batch, const Dropout& dropout) {
+double Bert::forward(const batch::Batch& batch, const Dropout& dropout, const LateRows& late) {
   impl_->begin(batch, dropout);
+  impl_->step.late = late;
   const float* hidden = impl_->embeddings.forward(impl_->step);
   for (EncoderLayer& layer : impl_->layers) hidden = layer.forward(impl_->step, impl_->workspace, hidden);
   return impl_->head().forward(impl_->step, impl_->workspace, hidden);

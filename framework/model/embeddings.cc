@@ -1,5 +1,7 @@
 #include "model/embeddings.hpp"
 
+#include <numeric>
+
 #include "compute/embedding.hpp"
 #include "compute/norm.hpp"
 
@@ -16,6 +18,7 @@ void Embeddings::book(compute::Arena& arena, std::int64_t most_rows) {
   xhat_ = arena.take<float>(most_rows * model_.hidden);
   inverse_deviation_ = arena.take<float>(most_rows);
   y_ = arena.take<float>(most_rows * model_.hidden);
+  tokens_ = arena.take<std::int32_t>(most_rows);
 }
 
 void Embeddings::bind(const Blocks& blocks) {
@@ -25,9 +28,27 @@ void Embeddings::bind(const Blocks& blocks) {
   norm_ = norm(blocks, "bert.embeddings.LayerNorm");
 }
 
+// xhat_ = word + position + type. Where rows are late, the words are first put together in y_, which is free until the
+// norm writes it: multiplied and rounded as LazyRows would write them, so that evaluation and training read equal bits.
+void Embeddings::sum_tables(const Step& step) {
+  const std::int64_t h = model_.hidden;
+  compute::EmbeddingRows rows = rows_of(*step.batch);
+  const float* words = word_.value;
+  if (step.late.written != nullptr) {
+    compute::gather_rows(step.tokens, h, rows.words, words, y_);
+    for (std::int64_t t = 0; t < step.tokens; ++t)
+      if (step.late.late(rows.words[t]))
+        for (std::int64_t i = 0; i < h; ++i) y_[t * h + i] *= step.late.factor;
+    std::iota(tokens_, tokens_ + step.tokens, 0);
+    rows.words = tokens_;
+    words = y_;
+  }
+  compute::embedding_forward(step.tokens, h, rows, words, position_.value, type_.value, xhat_);
+}
+
 const float* Embeddings::forward(const Step& step) {
   const std::int64_t h = model_.hidden;
-  compute::embedding_forward(step.tokens, h, rows_of(*step.batch), word_.value, position_.value, type_.value, xhat_);
+  sum_tables(step);
   compute::norm_forward({step.tokens, h, static_cast<float>(model_.layer_norm_epsilon)}, {}, norm_.scale.value,
                         norm_.shift.value, xhat_, y_, inverse_deviation_);
   compute::dropout_apply(step.hidden.at(kEmbeddingSite), step.names, step.tokens, h, y_);

@@ -1,6 +1,8 @@
 // Word + position + segment embedding, LayerNorm, dropout. Internal to model/.
 #pragma once
 
+#include <cstdint>
+
 #include "config/config.hpp"
 #include "model/step.hpp"
 
@@ -16,12 +18,15 @@ class Embeddings {
   void backward(const Step& step, Workspace& workspace, float* dy);  // dy (T, H) is used up
 
  private:
+  void sum_tables(const Step& step);
+
   config::ModelConfig model_;
   Slice word_, position_, type_;
   Norm norm_;
   float* xhat_ = nullptr;               // (T, H)
   float* inverse_deviation_ = nullptr;  // (T)
   float* y_ = nullptr;                  // (T, H)
+  std::int32_t* tokens_ = nullptr;      // (T) 0, 1, 2, ...
 };
 
 }  // namespace initlab::model

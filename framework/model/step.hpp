@@ -10,6 +10,7 @@
 #include "compute/attention.hpp"
 #include "compute/dropout.hpp"
 #include "compute/gemm.hpp"
+#include "model/late_rows.hpp"
 #include "params/params.hpp"
 
 namespace initlab::model {
@@ -72,6 +73,7 @@ struct Step {
   compute::AttentionBatch sequences;
   compute::DropoutSite hidden;     // its site is still to be set, by at()
   compute::DropoutSite attention;  // likewise
+  LateRows late;                   // of the word embedding
 };
 
 // Memory and products that all parts use one after another.

@@ -115,9 +115,4 @@ std::vector<Group> update_groups(const config::TrainingConfig& training, const p
   return groups;
 }
 
-void clear_frozen(std::span<const Group> groups, std::span<float> gradients) {
-  for (const Group& group : groups)
-    if (group.frozen) std::ranges::fill(gradients.subspan(group.begin, group.count), 0.0f);
-}
-
 }  // namespace initlab::train

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <vector>
 
 #include "config/config.hpp"
@@ -26,9 +25,5 @@ struct Group {
 // head to the top layer and by one more at each step down. Covers the whole block, in order. Throws base::Error where
 // `freeze` names nothing or everything, and where `learning_rates` names a part that the model lacks.
 std::vector<Group> update_groups(const config::TrainingConfig& training, const params::ParameterTable& table);
-
-// Sets the gradients of the frozen groups to zero, so that they add nothing to the norm that clipping looks at (as in
-// PyTorch, where parameters without requires_grad have no gradient).
-void clear_frozen(std::span<const Group> groups, std::span<float> gradients);
 
 }  // namespace initlab::train

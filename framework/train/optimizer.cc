@@ -3,26 +3,92 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-
-#include "compute/adam.hpp"
-#include "compute/vector.hpp"
+#include <limits>
 
 namespace initlab::train {
+namespace {
 
-double global_norm(std::span<const float> gradients) {
-  return std::sqrt(compute::sum_of_squares(static_cast<std::int64_t>(gradients.size()), gradients.data()));
+constexpr std::int64_t kLongestPiece = 8192;  // floats
+
+bool within(const Group& group, std::int64_t at) {
+  const auto place = static_cast<std::size_t>(at);
+  return group.begin <= place && place < group.begin + group.count;
 }
+
+void add_pieces(std::int64_t begin, std::int64_t end, std::size_t group, std::vector<compute::Piece>& list) {
+  for (; begin < end; begin += kLongestPiece)
+    list.push_back(
+        {begin, static_cast<std::int32_t>(std::min(kLongestPiece, end - begin)), static_cast<std::int32_t>(group)});
+}
+
+}  // namespace
 
 double clip_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
 
-Adam::Adam(const config::TrainingConfig& training, const params::ParameterTable& table, std::span<const float> initial)
+WordRows word_rows(const config::TrainingConfig& training, config::HeadKind head) {
+  const bool every_row_has_a_gradient = head == config::HeadKind::mlm;
+  const bool others_decide = training.mixout > 0 || training.optimizer.weight_decay_to == "initial";
+  const bool no_epsilon = static_cast<float>(training.optimizer.epsilon) < std::numeric_limits<float>::min();
+  const bool dense = every_row_has_a_gradient || others_decide || no_epsilon || !training.uses("lazy_embeddings");
+  return dense ? WordRows::dense : WordRows::lazy;
+}
+
+Adam::WordTable Adam::find_words(const params::ParameterTable& table, std::span<const Group> groups) {
+  WordTable words;
+  const params::Parameter* const p = table.find("bert.embeddings.word_embeddings.weight");
+  if (p == nullptr) return words;
+  words.begin = p->offset;
+  words.rows = p->shape[0];
+  words.width = p->shape[1];
+  while (!within(groups[words.group], words.begin)) ++words.group;
+  return words;
+}
+
+Adam::Adam(const config::TrainingConfig& training, const params::ParameterTable& table, std::span<const float> initial,
+           WordRows words)
     : config_(training.optimizer),
       groups_(update_groups(training, table)),
+      table_(find_words(table, groups_)),
+      words_(table_.rows, table_.width, words),
       first_(static_cast<std::size_t>(table.size()), 0.0f),
-      second_(static_cast<std::size_t>(table.size()), 0.0f) {
-  if (config_.weight_decay_to != "initial") return;
-  assert(initial.size() == first_.size());
-  anchor_ = initial;
+      second_(static_cast<std::size_t>(table.size()), 0.0f),
+      constants_(groups_.size()) {
+  if (config_.weight_decay_to == "initial") {
+    assert(initial.size() == first_.size());
+    anchor_ = initial;
+  }
+  list_tensors();
+  list_word_rows();
+}
+
+void Adam::list_tensors() {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const auto begin = static_cast<std::int64_t>(groups_[g].begin);
+    const auto end = static_cast<std::int64_t>(groups_[g].begin + groups_[g].count);
+    add_pieces(begin, std::min(end, table_.begin), g, list_of(g));
+    add_pieces(std::max(begin, table_.end()), end, g, list_of(g));
+  }
+  std::vector<compute::Piece>& list = list_of(table_.group);
+  tensor_pieces_ = list.size();
+  list.reserve(list.size() + static_cast<std::size_t>(table_.rows));
+  sums_.resize(moving_.size() + static_cast<std::size_t>(table_.rows));
+}
+
+void Adam::list_word_rows() {
+  std::vector<compute::Piece>& list = list_of(table_.group);
+  list.resize(tensor_pieces_);
+  words_.for_written([&](std::int64_t row) {
+    list.push_back({table_.begin + row * table_.width, static_cast<std::int32_t>(table_.width),
+                    static_cast<std::int32_t>(table_.group)});
+  });
+}
+
+void Adam::touch(std::span<const std::int32_t> ids, std::span<float> values) {
+  if (words_.touch(ids, values.subspan(static_cast<std::size_t>(table_.begin), table_.size()))) list_word_rows();
+}
+
+double Adam::norm(std::span<const float> gradients) {
+  return std::sqrt(compute::sum_of_squares(moving_, gradients.data(), sums_));
 }
 
 void Adam::step(std::span<float> values, std::span<float> gradients, double rate_factor, double gradient_scale) {
@@ -36,17 +102,27 @@ void Adam::step(std::span<float> values, std::span<float> gradients, double rate
   step.correction1 = 1 - std::pow(config_.beta1, t);
   step.correction2 = 1 - std::pow(config_.beta2, t);
   step.gradient_scale = gradient_scale;
-  clear_frozen(groups_, gradients);
-  for (const Group& group : groups_) {
-    if (group.frozen) continue;
-    step.learning_rate = group.learning_rate * rate_factor;
-    step.weight_decay = group.weight_decay;
-    const bool to_anchor = group.weight_decay != 0 && !anchor_.empty();
-    compute::adam_update(step, values.subspan(group.begin, group.count), gradients.subspan(group.begin, group.count),
-                         std::span(first_).subspan(group.begin, group.count),
-                         std::span(second_).subspan(group.begin, group.count),
-                         to_anchor ? anchor_.subspan(group.begin, group.count) : std::span<const float>{});
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    step.learning_rate = groups_[g].learning_rate * rate_factor;
+    step.weight_decay = groups_[g].weight_decay;
+    step.to_anchor = step.weight_decay != 0 && !anchor_.empty();
+    constants_[g] = compute::adam_constants(step);
   }
+  compute::adam_update(constants_, moving_,
+                       {values.data(), gradients.data(), first_.data(), second_.data(), anchor_.data()});
+  compute::clear(frozen_, gradients.data());
+  const Group& words = groups_[table_.group];
+  words_.decay(1 - words.learning_rate * rate_factor * words.weight_decay);
+}
+
+void Adam::catch_up(std::span<const float> values, std::span<float> copy) const {
+  std::ranges::copy(values, copy.begin());
+  const auto begin = static_cast<std::size_t>(table_.begin);
+  words_.catch_up(values.subspan(begin, table_.size()), copy.subspan(begin, table_.size()));
+}
+
+void Adam::settle(std::span<float> values) {
+  words_.settle(values.subspan(static_cast<std::size_t>(table_.begin), table_.size()));
 }
 
 }  // namespace initlab::train

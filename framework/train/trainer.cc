@@ -90,7 +90,7 @@ struct Trainer::Impl {
         dropout_stream(seeds.dropout, "dropout"),
         dropout(dropout_of(training, dropout_stream)),
         initial(initial_values(training, bert)),
-        optimizer(training, bert.parameters(), initial),
+        optimizer(training, bert.parameters(), initial, word_rows(training, batches.data().info.head)),
         mixout(training, seeds, bert.parameters(), initial) {
     std::ranges::fill(bert.gradients(), 0.0f);
     batches.reserve(batch);
@@ -126,16 +126,17 @@ struct Trainer::Impl {
     return micro;
   }
 
-  void mix() {
+  // What the weights need before they are read.
+  void prepare_weights() {
     const compute::Timed timed(times, compute::Phase::optimizer);
+    optimizer.touch(batch.ids, bert.values());
     mixout.mix(dropout.step, bert.values());
   }
 
   void update(double rate_factor) {
     const compute::Timed timed(times, compute::Phase::optimizer);
     mixout.unmix(dropout.step, bert.values(), bert.gradients());
-    clear_frozen(optimizer.groups(), bert.gradients());
-    record.grad_norm = global_norm(bert.gradients());
+    record.grad_norm = optimizer.norm(bert.gradients());
     if (!std::isfinite(record.loss) || !std::isfinite(record.grad_norm)) return;
     optimizer.step(bert.values(), bert.gradients(), rate_factor, clip_factor(record.grad_norm, training.clip));
   }
@@ -153,7 +154,7 @@ const record::StepRecord& Trainer::step(std::int64_t step, double rate_factor) {
   record.learning_rate = impl_->training.optimizer.learning_rate * rate_factor;
   impl_->dropout.step = static_cast<std::uint32_t>(step);
   impl_->fetch(step);
-  impl_->mix();
+  impl_->prepare_weights();
   record.loss = impl_->forward_backward();
   impl_->update(rate_factor);
   record.seconds = seconds_since(start);
@@ -161,6 +162,10 @@ const record::StepRecord& Trainer::step(std::int64_t step, double rate_factor) {
 }
 
 const batch::Batch& Trainer::batch() const { return impl_->batch; }
+
+model::LateRows Trainer::late_rows() const { return impl_->optimizer.late_rows(); }
+
+void Trainer::settle() { impl_->optimizer.settle(impl_->bert.values()); }
 
 void Trainer::measure(compute::PhaseTimes* times) { impl_->times = times; }
 
@@ -171,9 +176,10 @@ std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t st
       std::ceil(training.epochs.value_or(3) * static_cast<double>(steps_per_epoch) - 1e-9));
 }
 
-Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
-            model::Bert& bert, record::RunSink& sink, const Hooks& hooks) {
-  Trainer trainer(training, seeds, batches, bert);
+namespace {
+
+Outcome loop(const config::TrainingConfig& training, const data::BatchStream& batches, model::Bert& bert,
+             Trainer& trainer, record::RunSink& sink, const Hooks& hooks) {
   const Budget budget(training, batches.steps_per_epoch());
   std::int64_t step = 0;
   std::int64_t evaluated = -1;
@@ -190,15 +196,26 @@ Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, 
       hooks.progress({step, budget.total(), record.loss, static_cast<double>(record.tokens) / record.seconds,
                       budget.seconds_left(step)});
     if (training.evaluate.every && step % *training.evaluate.every == 0) {
-      sink.eval(evaluate(batches, bert, step));
+      sink.eval(evaluate(batches, bert, step, trainer.late_rows()));
       evaluated = step;
     }
   }
-  if (evaluated != step) sink.eval(evaluate(batches, bert, step));
+  if (evaluated != step) sink.eval(evaluate(batches, bert, step, trainer.late_rows()));
   return {};
 }
 
-record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert, std::int64_t step) {
+}  // namespace
+
+Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
+            model::Bert& bert, record::RunSink& sink, const Hooks& hooks) {
+  Trainer trainer(training, seeds, batches, bert);
+  Outcome outcome = loop(training, batches, bert, trainer, sink, hooks);
+  trainer.settle();
+  return outcome;
+}
+
+record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert, std::int64_t step,
+                            const model::LateRows& late) {
   const Clock::time_point start = Clock::now();
   const data::TaskData& task = batches.data();
   record::EvalRecord record;
@@ -207,7 +224,7 @@ record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert,
   std::int64_t correct = 0;
   for (std::int64_t i = 0; i < batches.eval_batches(); ++i) {
     const batch::Batch batch = batches.eval(i);
-    loss += bert.forward(batch, {});
+    loss += bert.forward(batch, {}, late);
     count += loss_count(batch, task.info.head);
     if (task.info.head == config::HeadKind::mlm) correct += bert.correct_predictions();
     const std::span<const float> logits = bert.logits();

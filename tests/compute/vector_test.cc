@@ -1,4 +1,4 @@
-// Column sums, sums of squares and bias + tanh, on every instruction set that this CPU has.
+// Column sums and bias + tanh, on every instruction set that this CPU has.
 #include "compute/vector.hpp"
 
 #include <gtest/gtest.h>
@@ -38,14 +38,6 @@ TEST_P(VectorKernel, ColumnSumsEqualTheTwin) {
       for (std::size_t r = 0; r < 150; ++r) size += std::fabs(static_cast<double>(x[r * width + i]));
       EXPECT_NEAR(sums[i], 1 + reference::column_sum(150, width, i, x.data()), (64 + 3) * kEps * size);
     }
-  }
-}
-
-TEST_P(VectorKernel, SumOfSquaresEqualsTheTwin) {
-  const auto x = random_values(11250, "x");
-  for (const std::int64_t m : {0, 1, 4097, 11250}) {
-    const auto expected = static_cast<double>(reference::sum_of_squares(static_cast<std::size_t>(m), x.data()));
-    EXPECT_NEAR(sum_of_squares(m, x.data()), expected, 1e-12 * expected);
   }
 }
 
