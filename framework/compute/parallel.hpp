@@ -9,11 +9,16 @@
 namespace initlab::compute {
 
 // Calls body(begin, end) so that the calls cover 0 .. n-1 once; borders are multiples of `grain`. One share where there
-// is no more than one grain of work.
+// is no more than one grain of work: without a region then, since libgomp allocates for a team of another size than the
+// last one's.
 template <class Body>
 void for_shares(std::int64_t n, std::int64_t grain, const Body& body) {
   const std::int64_t blocks = (n + grain - 1) / grain;
-#pragma omp parallel if (blocks > 1)
+  if (blocks <= 1) {
+    if (n > 0) body(std::int64_t{0}, n);
+    return;
+  }
+#pragma omp parallel
   {
     const std::int64_t thread = omp_get_thread_num();
     const std::int64_t threads = omp_get_num_threads();

@@ -55,8 +55,9 @@ inline const std::vector<Library>& libraries() {
 // The C++ library has no suffix; of C and POSIX these are known. Anything else is an outside library that the table
 // lacks.
 inline bool is_system_header(const std::string& name) {
-  static const std::set<std::string> plain = {"stdint.h", "stddef.h", "dlfcn.h", "fcntl.h",   "unistd.h", "sched.h",
-                                              "poll.h",   "signal.h", "spawn.h", "pthread.h", "time.h",   "errno.h"};
+  static const std::set<std::string> plain = {"stdint.h",  "stddef.h", "malloc.h", "dlfcn.h",  "fcntl.h",
+                                              "unistd.h",  "sched.h",  "poll.h",   "signal.h", "spawn.h",
+                                              "pthread.h", "time.h",   "errno.h"};
   static const std::regex standard("[a-z_0-9]+");
   return plain.contains(name) || name.starts_with("sys/") || name.starts_with("linux/") ||
          std::regex_match(name, standard);
