@@ -127,7 +127,6 @@ void add_rows(const Shape& shape, Rows& rows) {
     compute::round_to_bf16({piece(0), static_cast<std::size_t>(size)},
                            {reinterpret_cast<compute::Bf16*>(piece(1)), static_cast<std::size_t>(size)});
   });
-  time(name("sum_of_squares"), size, 0, [=] { benchmark::DoNotOptimize(compute::sum_of_squares(size, piece(0))); });
   time(name("mixout_forward"), 3 * size, 0, [=] {
     compute::mixout_forward(compute::dropout_site(0.1, 99, 1, 2), compute::MixUnit::weight, t, h, piece(0), piece(1),
                             piece(2));
