@@ -33,6 +33,15 @@ constexpr std::int64_t kGrain = 1 << 14;  // numbers a thread takes at least
 
 }  // namespace
 
+bool has_bf16_rounding() {
+#if HWY_ARCH_X86
+  static const bool found = __builtin_cpu_supports("avx512bf16");
+  return found;
+#else
+  return false;
+#endif
+}
+
 void round_to_bf16(std::span<const float> x, std::span<Bf16> y) {
   assert(x.size() == y.size());
   for_shares(std::ssize(x), kGrain, [&](std::int64_t begin, std::int64_t end) {

@@ -69,6 +69,10 @@ class Cells {
 
 inline std::size_t bytes_of(Element element) { return element == Element::f32 ? sizeof(float) : sizeof(Bf16); }
 
+// Whether this CPU rounds f32 to bf16 by an instruction of its own, which fused kernels then use: it takes denormals
+// for zero.
+bool has_bf16_rounding();
+
 // y = x, rounded to nearest, ties to even; NaN stays NaN. Same length. Twin: reference/element.hpp.
 void round_to_bf16(std::span<const float> x, std::span<Bf16> y);
 // y = x, exactly.

@@ -15,25 +15,18 @@ constexpr float kCubic = 0.044715f;
 constexpr float kInverseRootTwoPi = 0.39894228f;
 
 struct ErfForm {
-  // Phi(x), given e = exp(-x^2 / 2).
-  template <class D, class V>
-  static HWY_INLINE V phi(D d, V x, V e) {
-    const auto tail = normal_tail(d, hn::Abs(x), e);
-    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0f), tail));
-  }
-  template <class D, class V>
-  static HWY_INLINE V density(D d, V x) {  // exp(-x^2 / 2)
-    return fast_exp(d, hn::Mul(hn::Mul(hn::Set(d, -0.5f), x), x));
-  }
+  // x Phi(x) = max(x, 0) - |x| P(Z > |x|)
   template <class D, class V>
   static HWY_INLINE V value(D d, V x) {
-    return hn::Mul(x, phi(d, x, density(d, x)));
+    const auto a = hn::Abs(x);
+    return hn::NegMulAdd(a, normal_tail(d, a, bell(d, x)), hn::Max(x, hn::Zero(d)));
   }
   // Phi(x) + x phi(x)
   template <class D, class V>
   static HWY_INLINE V slope(D d, V x) {
-    const auto e = density(d, x);
-    return hn::MulAdd(x, hn::Mul(hn::Set(d, kInverseRootTwoPi), e), phi(d, x, e));
+    const auto e = bell(d, x), tail = normal_tail(d, hn::Abs(x), e);
+    const auto below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0f), tail));
+    return hn::MulAdd(x, hn::Mul(hn::Set(d, kInverseRootTwoPi), e), below);
   }
 };
 

@@ -41,9 +41,10 @@ HWY_INLINE float prepare_row(const NormInput& input, const DropoutBits* bits, st
   return sum;
 }
 
-// Rows begin .. end-1.
-void forward_rows(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
-                  float* y, float* inverse_deviation, Bf16* y16, std::int64_t begin, std::int64_t end) {
+// Rows begin .. end-1. Y16: as bf16 is stored; y16 may be null.
+template <class Y16>
+HWY_INLINE void forward(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
+                        float* y, float* inverse_deviation, Y16* y16, std::int64_t begin, std::int64_t end) {
   const std::int64_t n = shape.n;
   const auto count = static_cast<float>(n);
   const DropoutBits bits(input.dropout);
@@ -57,7 +58,7 @@ void forward_rows(const NormShape& shape, const NormInput& input, const float* g
     const float inverse = 1.0f / __builtin_sqrtf(squares / count + shape.epsilon);
     inverse_deviation[r] = inverse;
     float* out = y + r * n;
-    Bf16* out16 = y16 == nullptr ? nullptr : y16 + r * n;
+    Y16* out16 = y16 == nullptr ? nullptr : y16 + r * n;
     for_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
       const auto xhat = hn::Mul(hn::Sub(load(d, row + i), hn::Set(d, mean)), hn::Set(d, inverse));
       const auto v = hn::MulAdd(load(d, gamma + i), xhat, load(d, beta + i));
@@ -66,6 +67,13 @@ void forward_rows(const NormShape& shape, const NormInput& input, const float* g
       if (out16 != nullptr) store(d, v, out16 + i);
     });
   }
+}
+
+void forward_rows(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
+                  float* y, float* inverse_deviation, Bf16* y16, std::int64_t begin, std::int64_t end) {
+  with_pointer(Cells(y16), [&](auto* out16) HWY_ATTR {
+    forward(shape, input, gamma, beta, x, y, inverse_deviation, out16, begin, end);
+  });
 }
 
 // What norm_backward reads and writes.

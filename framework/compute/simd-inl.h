@@ -57,6 +57,20 @@ HWY_INLINE void store(D, V v, Bf16* y) {
              reinterpret_cast<std::uint16_t*>(y));
 }
 
+// bf16 numbers of a CPU that rounds to them by one instruction (AVX512_BF16): as above, but for denormals, which become
+// zero. Only with_pointer() hands them out.
+struct NativeBf16 : Bf16 {};
+static_assert(sizeof(NativeBf16) == sizeof(Bf16));
+#if HWY_TARGET == HWY_AVX3
+// Not an intrinsic: those ask for a target that Highway 1.0.3 does not know.
+template <class V>
+HWY_INLINE void store(Lanes, V v, NativeBf16* y) {
+  __m256i half;
+  asm("vcvtneps2bf16 %1, %0" : "=v"(half) : "v"(v.raw));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), half);
+}
+#endif
+
 // Calls body(d, i) for whole vectors and then, one lane at a time, for the rest of 0 .. n-1. The body is a generic
 // lambda, marked HWY_ATTR.
 template <class Body>
@@ -108,58 +122,98 @@ HWY_INLINE void for_panels(std::int64_t rows, std::int64_t columns, float* total
   }
 }
 
-// Calls body with the pointer that the cells hold: float or Bf16.
+// Calls body with the pointer that the cells hold: to float or Bf16; for cells to be written perhaps to NativeBf16.
 template <class Body>
 HWY_INLINE void with_pointer(ConstCells x, const Body& body) {
   x.element() == Element::f32 ? body(x.f32()) : body(x.bf16());
 }
 template <class Body>
-HWY_INLINE void with_pointer(Cells x, const Body& body) {
-  x.element() == Element::f32 ? body(x.f32()) : body(x.bf16());
+HWY_INLINE void with_pointer(Cells y, const Body& body) {
+#if HWY_TARGET == HWY_AVX3
+  if (y.element() == Element::bf16 && has_bf16_rounding()) return body(static_cast<NativeBf16*>(y.bf16()));
+#endif
+  y.element() == Element::f32 ? body(y.f32()) : body(y.bf16());
+}
+
+// max(x, low) and min(x, high), in one instruction where there is one that keeps a NaN in x: x86's returns its second
+// operand where either is NaN.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V at_least(D d, V x, float low) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  return hn::Max(hn::Set(d, low), x);
+#else
+  return hn::IfThenElse(hn::Lt(x, hn::Set(d, low)), hn::Set(d, low), x);
+#endif
+}
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V at_most(D d, V x, float high) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  return hn::Min(hn::Set(d, high), x);
+#else
+  return hn::IfThenElse(hn::Gt(x, hn::Set(d, high)), hn::Set(d, high), x);
+#endif
+}
+
+// Adding it to a float below 2^22 rounds that to an integer, which stands in the low bits.
+constexpr float kToInteger = 12582912.0f;  // 1.5 * 2^23
+
+// p 2^n for p near 1, where shifted = n + kToInteger: adds n to the exponent. The result must be a normal number.
+template <class D, class V>
+HWY_INLINE V scale_by_power(D d, V p, V shifted) {
+  const hn::RebindToUnsigned<D> whole;
+  return hn::BitCast(d, hn::Add(hn::BitCast(whole, p), hn::ShiftLeft<23>(hn::BitCast(whole, shifted))));
 }
 
 // e^x with a relative error below 2e-7 for -87 <= x <= 88; constant outside (about 1e-38 and 2e38); NaN stays NaN.
-// x = n ln 2 + r with |r| <= ln(2) / 2; e^r by its Taylor polynomial (the remainder r^8 / 8! is below 6e-9); 2^n by the
-// exponent bits.
+// x = n ln 2 + r with |r| <= ln(2) / 2; e^r = 1 + r + r^2 q(r), q fitted to least relative error (4e-9).
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V fast_exp(D d, V x) {
-  const hn::RebindToUnsigned<D> whole;
-  x = hn::IfThenElse(hn::Lt(x, hn::Set(d, -87.0f)), hn::Set(d, -87.0f), x);
-  x = hn::IfThenElse(hn::Gt(x, hn::Set(d, 88.0f)), hn::Set(d, 88.0f), x);
-  const auto round =
-      hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, which stands in the low bits
-  const auto shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), round);
-  const auto n = hn::Sub(shifted, round);
+  x = at_most(d, at_least(d, x, -87.0f), 88.0f);
+  const auto one = hn::Set(d, 1.0f);
+  const auto shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), hn::Set(d, kToInteger));
+  const auto n = hn::Sub(shifted, hn::Set(d, kToInteger));
   // ln 2 in two parts; n times the first is exact
   const auto r = hn::MulAdd(n, hn::Set(d, 2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
-  auto p = hn::Set(d, 1.0f / 5040);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 720));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 120));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 24));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f / 6));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
-  p = hn::MulAdd(hn::Mul(p, r), r, r);
-  const auto exponent = hn::Add(hn::ShiftLeft<23>(hn::BitCast(whole, shifted)), hn::Set(whole, 0x3f800000u));
-  const auto power = hn::BitCast(d, exponent);
-  return hn::MulAdd(power, p, power);
+  auto p = hn::Set(d, 0.0013814606f);
+  p = hn::MulAdd(p, r, hn::Set(d, 0.008368717f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.04166839f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.16666521f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.49999994f));
+  return scale_by_power(d, hn::MulAdd(hn::MulAdd(p, r, one), r, one), shifted);
+}
+
+// exp(-x^2 / 2) with a relative error below 1e-7 beside that of its argument, which is rounded three times: 3 eps x^2 /
+// 2. Constant (2e-38) from |x| = 13.16 on. As 2^y, y = n + f with |f| <= 1/2; 2^f = 1 + f q(f), q fitted to least
+// relative error (2e-8).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V bell(D d, V x) {
+  const auto y = at_least(d, hn::Mul(hn::Mul(x, x), hn::Set(d, -0.72134752f)), -125.0f);
+  const auto shifted = hn::Add(y, hn::Set(d, kToInteger));
+  const auto f = hn::Sub(y, hn::Sub(shifted, hn::Set(d, kToInteger)));
+  auto p = hn::Set(d, 0.00015352506f);
+  p = hn::MulAdd(p, f, hn::Set(d, 0.0013398889f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.009618442f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.055503324f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.24022648f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.6931472f));
+  return scale_by_power(d, hn::MulAdd(p, f, hn::Set(d, 1.0f)), shifted);
 }
 
 // Given a >= 0 and e = exp(-a^2 / 2): P(Z > a) for a standard normal Z, with a relative error below 5e-7 beside that of
-// e. P(Z > a) = e t q(t), t = 1 / (1 + 0.26 a); q fitted to least relative error on 0 <= a <= 14 (2.5e-8), where exp
-// has long reached the smallest floats.
+// e. P(Z > a) = e t q(t), t = 1 / (1 + 0.3 a); q fitted to least relative error, 1.2e-7 on 0 <= a <= 9 and 2.5e-7 up to
+// 13.5, where exp reaches the smallest floats.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V normal_tail(D d, V a, V e) {
   const auto one = hn::Set(d, 1.0f);
-  const auto t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.26f), a, one));
-  auto q = hn::Set(d, 0.030504873f);
-  q = hn::MulAdd(q, t, hn::Set(d, -0.15282878f));
-  q = hn::MulAdd(q, t, hn::Set(d, 0.25149125f));
-  q = hn::MulAdd(q, t, hn::Set(d, -0.15094894f));
-  q = hn::MulAdd(q, t, hn::Set(d, 0.16094786f));
-  q = hn::MulAdd(q, t, hn::Set(d, 0.051027674f));
-  q = hn::MulAdd(q, t, hn::Set(d, 0.10303026f));
-  q = hn::MulAdd(q, t, hn::Set(d, 0.10301675f));
-  q = hn::MulAdd(q, t, hn::Set(d, 0.10375906f));
+  const auto t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.3f), a, one));
+  auto q = hn::Set(d, 0.03648771f);
+  q = hn::MulAdd(q, t, hn::Set(d, -0.16058989f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.21218733f));
+  q = hn::MulAdd(q, t, hn::Set(d, -0.05904952f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.13139667f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.099056534f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.12089064f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.119620465f));
   return hn::Mul(e, hn::Mul(t, q));
 }
 
