@@ -10,6 +10,7 @@
 #define INITLAB_COMPUTE_ATTENTION_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstdint>
 
 #include <hwy/contrib/math/math-inl.h>
@@ -139,8 +140,8 @@ HWY_INLINE void for_keys(const DropoutSite& site, std::int32_t slot, const std::
     });
 }
 
-// One block of scores: keys down, `columns` queries across (whole vectors; those beyond the block's own are 0 and come
-// to nothing that is read).
+// One block of scores: keys down, `columns` queries across (whole vectors; those beyond the block's own repeat
+// its last and come to nothing that is read).
 struct ScoreBlock {
   std::int64_t keys = 0, columns = 0;
   std::int32_t slot = 0;
@@ -198,37 +199,48 @@ HWY_INLINE void softmax_backward(const ScoreBlock& block, const DropoutSite& sit
   }
 }
 
-// y (d, columns) = factor x^T for x (n, d) with rows x_row apart; columns n .. are zero.
+#if HWY_TARGET != HWY_SCALAR
+// Four floats of every fourth of the rows that `rows` points at, one row after another.
+template <class D>
+HWY_INLINE hn::Vec<D> every_fourth(D d, const float* const* rows, std::int64_t j) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return hn::LoadU(d, rows[0] + j);
+  } else {
+    const hn::Half<D> half;
+    return hn::Combine(d, every_fourth(half, rows + hn::MaxLanes(D()) / 2, j), every_fourth(half, rows, j));
+  }
+}
+#endif
+
+// y (d, columns) = factor x^T for x (n, d) with rows x_row apart. Columns n .. are copies of the last row.
 HWY_INLINE void transpose(std::int64_t n, std::int64_t d, const float* x, std::int64_t x_row, float factor, float* y,
                           std::int64_t columns) {
-  std::int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::CappedTag<float, 4> four;
-  const hn::RepartitionToWide<decltype(four)> pairs;
-  const auto f = hn::Set(four, factor);
-  for (; i + 4 <= n; i += 4) {
+  constexpr std::int64_t kWidth = hn::MaxLanes(Lanes());
+  for (std::int64_t first = 0; first < columns; first += kWidth) {
+    const float* rows[kWidth];
+    for (std::int64_t i = 0; i < kWidth; ++i) rows[i] = x + std::min(first + i, n - 1) * x_row;
+    float* to = y + first;
     std::int64_t j = 0;
+#if HWY_TARGET != HWY_SCALAR
+    // Blocks of 4 by 4, as many at a time as a vector holds.
+    const Lanes lanes;
+    const hn::RepartitionToWide<Lanes> pairs;
+    const auto f = hn::Set(lanes, factor);
     for (; j + 4 <= d; j += 4) {
-      const float* from = x + i * x_row + j;
-      const auto r0 = hn::LoadU(four, from), r1 = hn::LoadU(four, from + x_row);
-      const auto r2 = hn::LoadU(four, from + 2 * x_row), r3 = hn::LoadU(four, from + 3 * x_row);
-      const auto a0 = hn::BitCast(pairs, hn::InterleaveLower(four, r0, r1));
-      const auto a1 = hn::BitCast(pairs, hn::InterleaveLower(four, r2, r3));
-      const auto b0 = hn::BitCast(pairs, hn::InterleaveUpper(four, r0, r1));
-      const auto b1 = hn::BitCast(pairs, hn::InterleaveUpper(four, r2, r3));
-      float* to = y + j * columns + i;
-      hn::StoreU(hn::Mul(f, hn::BitCast(four, hn::InterleaveLower(pairs, a0, a1))), four, to);
-      hn::StoreU(hn::Mul(f, hn::BitCast(four, hn::InterleaveUpper(pairs, a0, a1))), four, to + columns);
-      hn::StoreU(hn::Mul(f, hn::BitCast(four, hn::InterleaveLower(pairs, b0, b1))), four, to + 2 * columns);
-      hn::StoreU(hn::Mul(f, hn::BitCast(four, hn::InterleaveUpper(pairs, b0, b1))), four, to + 3 * columns);
+      const auto r0 = every_fourth(lanes, rows, j), r1 = every_fourth(lanes, rows + 1, j);
+      const auto r2 = every_fourth(lanes, rows + 2, j), r3 = every_fourth(lanes, rows + 3, j);
+      const auto a0 = hn::BitCast(pairs, hn::InterleaveLower(lanes, r0, r1));
+      const auto a1 = hn::BitCast(pairs, hn::InterleaveLower(lanes, r2, r3));
+      const auto b0 = hn::BitCast(pairs, hn::InterleaveUpper(lanes, r0, r1));
+      const auto b1 = hn::BitCast(pairs, hn::InterleaveUpper(lanes, r2, r3));
+      hn::StoreU(hn::Mul(f, hn::BitCast(lanes, hn::InterleaveLower(pairs, a0, a1))), lanes, to + j * columns);
+      hn::StoreU(hn::Mul(f, hn::BitCast(lanes, hn::InterleaveUpper(pairs, a0, a1))), lanes, to + (j + 1) * columns);
+      hn::StoreU(hn::Mul(f, hn::BitCast(lanes, hn::InterleaveLower(pairs, b0, b1))), lanes, to + (j + 2) * columns);
+      hn::StoreU(hn::Mul(f, hn::BitCast(lanes, hn::InterleaveUpper(pairs, b0, b1))), lanes, to + (j + 3) * columns);
     }
-    for (; j < d; ++j)
-      for (std::int64_t r = i; r < i + 4; ++r) y[j * columns + r] = factor * x[r * x_row + j];
-  }
 #endif
-  for (std::int64_t j = 0; j < d; ++j) {
-    for (std::int64_t r = i; r < n; ++r) y[j * columns + r] = factor * x[r * x_row + j];
-    for (std::int64_t r = n; r < columns; ++r) y[j * columns + r] = 0;
+    for (; j < d; ++j)
+      for (std::int64_t i = 0; i < kWidth; ++i) to[j * columns + i] = factor * rows[i][j];
   }
 }
 

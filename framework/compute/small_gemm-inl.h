@@ -62,19 +62,30 @@ void tile(const SmallProduct& ops, const float* a, const float* b, float* c, con
       for (int j = 0; j < kVectors; ++j) sums[i][j] = hn::MulAdd(number, row[j], sums[i][j]);
     }
   }
+  const auto write = [&](int j, V sum, float* to) HWY_ATTR {
+    if (kPartial && j == kVectors - 1)
+      hn::BlendedStore(sum, rest, d, to);
+    else
+      hn::StoreU(sum, d, to);
+  };
+  if (!ops.accumulate && factors == nullptr) {
+    HWY_UNROLL(12)
+    for (int i = 0; i < kHeight; ++i, c += ops.c_row) {
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) write(j, sums[i][j], c + j * width);
+    }
+    return;
+  }
+  const bool accumulate = ops.accumulate;
   HWY_UNROLL(12)
   for (int i = 0; i < kHeight; ++i, c += ops.c_row) {
     const V factor = hn::Set(d, factors == nullptr ? 1.0f : factors[i]);
     HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) {
-      const bool partial = kPartial && j == kVectors - 1;
-      V sum = factors == nullptr ? sums[i][j] : hn::Mul(sums[i][j], factor);
-      float* to = c + j * width;
-      if (ops.accumulate) sum = hn::Add(sum, partial ? hn::MaskedLoad(rest, d, to) : hn::LoadU(d, to));
-      if (partial)
-        hn::BlendedStore(sum, rest, d, to);
-      else
-        hn::StoreU(sum, d, to);
+      const float* from = c + j * width;
+      V before = hn::Zero(d);
+      if (accumulate) before = kPartial && j == kVectors - 1 ? hn::MaskedLoad(rest, d, from) : hn::LoadU(d, from);
+      write(j, hn::MulAdd(sums[i][j], factor, before), c + j * width);
     }
   }
 }
