@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "compute/arena.hpp"
 #include "compute/gemm.hpp"
+#include "compute/targets.hpp"
 #include "model/bert.hpp"
 #include "train/trainer.hpp"
 
@@ -156,10 +157,12 @@ double matmul_gflops() {
 
 Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog, const BenchPlan& plan,
                        double matmul_before) {
+  compute::use_vector_kernels(run.plan.training.uses("vector_kernels"));
   const data::BatchStream batches = run.batches();
   const config::HeadKind head = run.data->info.head;
   model::Bert bert(run.model, head, run.num_labels,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
+                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
+                   model::options_of(run.plan.training));
   init::apply(catalog, run.assignments(catalog), run.plan, run.model, run.checkpoint.get(), bert.values());
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   const auto step = [&](std::int64_t index) -> const record::StepRecord& {

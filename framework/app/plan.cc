@@ -13,6 +13,7 @@
 #include "app/progress.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "compute/targets.hpp"
 #include "compute/threads.hpp"
 #include "model/bert.hpp"
 #include "report/report.hpp"
@@ -50,8 +51,10 @@ Cost work_of(const sweep::Prepared& run) {
 double seconds_per_flop(const sweep::Prepared& run, int threads) {
   const data::BatchStream batches = run.batches();
   compute::set_threads(threads);
+  compute::use_vector_kernels(run.plan.training.uses("vector_kernels"));
   model::Bert bert(run.model, run.data->info.head, run.num_labels,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
+                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
+                   model::options_of(run.plan.training));
   for (float& value : bert.values()) value = 0.01f;
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   trainer.step(0, 0.0);  // makes the kernels for its shape

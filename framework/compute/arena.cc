@@ -43,8 +43,10 @@ void Arena::grant() {
          .expected = std::to_string(bytes_ >> 20) + " MiB",
          .got = std::strerror(errno),
          .hint = "a smaller training.batch, training.max_length or model, or training.accumulate, needs less"});
-  madvise(block, bytes_, MADV_HUGEPAGE);  // a wish: without it the program is slower, not wrong
-  std::memset(block, 0, bytes_);
+  if (huge_pages_) {
+    madvise(block, bytes_, MADV_HUGEPAGE);  // a wish: without it the program is slower, not wrong
+    std::memset(block, 0, bytes_);
+  }
   block_ = static_cast<std::byte*>(block);
   used_ = 0;
 }

@@ -1,7 +1,7 @@
 // One block of memory for everything a model works on: booked while planning, granted once, never grown.
 //
 // The same layout function runs twice: first against an arena that only counts (pointers are null), then, after
-// grant(), against the memory itself. The block is 64-byte aligned, asks for huge pages, is zeroed and touched by
+// grant(), against the memory itself. The block is 64-byte aligned and zero, asks for huge pages, and is touched by
 // grant(): a first touch of a fresh page inside a step would cost more than the step's work on it.
 #pragma once
 
@@ -12,7 +12,8 @@ namespace initlab::compute {
 
 class Arena {
  public:
-  Arena() = default;
+  // huge_pages: whether to ask for them, and to touch the memory when it is granted.
+  explicit Arena(bool huge_pages = true) : huge_pages_(huge_pages) {}
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -29,6 +30,7 @@ class Arena {
  private:
   void* take_bytes(std::size_t n);
 
+  bool huge_pages_;
   std::byte* block_ = nullptr;  // owned
   std::size_t bytes_ = 0;
   std::size_t used_ = 0;

@@ -51,5 +51,7 @@ bool use_target(const std::string& name) {
   return true;
 }
 
+void use_vector_kernels(bool vector) { use_target(vector ? "" : targets().back().name); }
+
 }  // namespace initlab::compute
 #endif

@@ -19,4 +19,7 @@ std::string target();  // in use
 // use while kernels run.
 bool use_target(const std::string& name);
 
+// The best of them, or with `vector` false the plainest: one number at a time.
+void use_vector_kernels(bool vector);
+
 }  // namespace initlab::compute

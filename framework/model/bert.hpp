@@ -1,5 +1,4 @@
-// BERT with one head (Devlin et al. 2018, arXiv 1810.04805): forward and backward by hand, in f32, on unpadded
-// activations.
+// BERT with one head (Devlin et al. 2018, arXiv 1810.04805): forward and backward by hand, on unpadded activations.
 //
 // Letters: B sequences, S positions of one, T valid tokens of the batch, H hidden, A heads, D = H/A, I intermediate,
 // V vocabulary, L layers, P predicted positions, C outputs of the head. Activations are (T, H) row-major.
@@ -13,6 +12,8 @@
 
 #include "base/random.hpp"
 #include "batch/batch.hpp"
+#include "compute/element.hpp"
+#include "compute/phases.hpp"
 #include "config/config.hpp"
 #include "model/late_rows.hpp"
 #include "params/params.hpp"
@@ -35,10 +36,20 @@ struct Dropout {
   std::uint32_t step = 0;
 };
 
+// How the work is done: same loss and gradients, up to rounding. config::optimization_names() says what each means.
+struct Options {
+  compute::Element products = compute::Element::f32;  // what enters matrix products
+  bool last_layer_rows = true;
+  bool packed_weights = true;
+  bool huge_pages = true;
+};
+Options options_of(const config::TrainingConfig& training);
+
 class Bert {
  public:
   // Values and gradients start at zero. Throws base::Error where hidden is no multiple of heads or memory is missing.
-  Bert(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels, const Capacity& capacity);
+  Bert(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels, const Capacity& capacity,
+       const Options& options = {});
   ~Bert();
   Bert(const Bert&) = delete;
   Bert& operator=(const Bert&) = delete;
@@ -62,6 +73,8 @@ class Bert {
   void copy_mlm_logits(std::span<float> dst) const;
   // Adds d(scale * sum of losses)/d(parameters) of the last forward to gradients().
   void backward(float scale);
+  // Adds up the time of each phase from now on; null: no longer.
+  void measure(compute::PhaseTimes* times);
 
  private:
   struct Impl;
@@ -69,7 +82,8 @@ class Bert {
 };
 
 // Floating-point operations of one training step that the loss needs (forward and backward, 2 per multiply-add):
-// products only, valid tokens only, every layer in full, the mlm head for predicted positions.
+// products only, valid tokens only, of the top layer what the rows that the head reads need, the mlm head for predicted
+// positions. What the step does beyond that (rounded numbers of rows, attention scores computed twice) does not count.
 double training_flops(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels,
                       const batch::Batch& batch);
 

@@ -17,7 +17,7 @@ compute::EmbeddingRows rows_of(const batch::Batch& batch) {
 void Embeddings::book(compute::Arena& arena, std::int64_t most_rows) {
   xhat_ = arena.take<float>(most_rows * model_.hidden);
   inverse_deviation_ = arena.take<float>(most_rows);
-  y_ = arena.take<float>(most_rows * model_.hidden);
+  y_.book(arena, most_rows * model_.hidden, products_);
   tokens_ = arena.take<std::int32_t>(most_rows);
 }
 
@@ -31,38 +31,43 @@ void Embeddings::bind(const Blocks& blocks) {
 // xhat_ = word + position + type. Where rows are late, the words are first put together in y_, which is free until the
 // norm writes it: multiplied and rounded as LazyRows would write them, so that evaluation and training read equal bits.
 void Embeddings::sum_tables(const Step& step) {
-  const std::int64_t h = model_.hidden;
+  const std::int64_t tokens = step.all.count, h = model_.hidden;
   compute::EmbeddingRows rows = rows_of(*step.batch);
   const float* words = word_.value;
   if (step.late.written != nullptr) {
-    compute::gather_rows(step.tokens, h, rows.words, words, y_);
-    for (std::int64_t t = 0; t < step.tokens; ++t)
+    compute::gather_rows(tokens, h, rows.words, words, y_.values);
+    for (std::int64_t t = 0; t < tokens; ++t)
       if (step.late.late(rows.words[t]))
-        for (std::int64_t i = 0; i < h; ++i) y_[t * h + i] *= step.late.factor;
-    std::iota(tokens_, tokens_ + step.tokens, 0);
+        for (std::int64_t i = 0; i < h; ++i) y_.values[t * h + i] *= step.late.factor;
+    std::iota(tokens_, tokens_ + tokens, 0);
     rows.words = tokens_;
-    words = y_;
+    words = y_.values;
   }
-  compute::embedding_forward(step.tokens, h, rows, words, position_.value, type_.value, xhat_);
+  compute::embedding_forward(tokens, h, rows, words, position_.value, type_.value, xhat_);
 }
 
-const float* Embeddings::forward(const Step& step) {
-  const std::int64_t h = model_.hidden;
+Hidden Embeddings::forward(const Step& step, Workspace& workspace) {
+  const compute::Timed timed(workspace.times, compute::Phase::embedding);
+  const std::int64_t t = step.all.count, h = model_.hidden;
   sum_tables(step);
-  compute::norm_forward({step.tokens, h, static_cast<float>(model_.layer_norm_epsilon)}, {}, norm_.scale.value,
-                        norm_.shift.value, xhat_, y_, inverse_deviation_);
-  compute::dropout_apply(step.hidden.at(kEmbeddingSite), step.names, step.tokens, h, y_);
-  clear_padding(step.tokens, h, y_);
-  return y_;
+  compute::norm_forward({t, h, static_cast<float>(model_.layer_norm_epsilon)}, {}, norm_.scale.value, norm_.shift.value,
+                        xhat_, y_.values, inverse_deviation_);
+  compute::dropout_apply(step.hidden.at(kEmbeddingSite), step.all.names, t, h, y_.values);
+  if (y_.rounded != nullptr) {
+    const auto n = static_cast<std::size_t>(t * h);
+    compute::round_to_bf16({y_.values, n}, {y_.rounded, n});
+  }
+  y_.clear_padding(t, h);
+  return y_.view();
 }
 
 void Embeddings::backward(const Step& step, Workspace& workspace, float* dy) {
-  const std::int64_t h = model_.hidden;
-  compute::dropout_apply(step.hidden.at(kEmbeddingSite), step.names, step.tokens, h, dy);
-  compute::norm_backward({step.tokens, h}, {}, norm_.scale.value, xhat_, inverse_deviation_, dy,
+  const compute::Timed timed(workspace.times, compute::Phase::embedding);
+  const std::int64_t t = step.all.count, h = model_.hidden;
+  compute::dropout_apply(step.hidden.at(kEmbeddingSite), step.all.names, t, h, dy);
+  compute::norm_backward({t, h}, {}, norm_.scale.value, xhat_, inverse_deviation_, dy,
                          {.dx = dy, .dgamma = norm_.scale.gradient, .dbeta = norm_.shift.gradient}, workspace.norm);
-  compute::embedding_backward(step.tokens, h, rows_of(*step.batch), dy, word_.gradient, position_.gradient,
-                              type_.gradient);
+  compute::embedding_backward(t, h, rows_of(*step.batch), dy, word_.gradient, position_.gradient, type_.gradient);
 }
 
 }  // namespace initlab::model

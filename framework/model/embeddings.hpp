@@ -10,22 +10,23 @@ namespace initlab::model {
 
 class Embeddings {
  public:
-  explicit Embeddings(const config::ModelConfig& model) : model_(model) {}
+  Embeddings(const config::ModelConfig& model, compute::Element products) : model_(model), products_(products) {}
   void book(compute::Arena& arena, std::int64_t most_rows);
   void bind(const Blocks& blocks);
 
-  const float* forward(const Step& step);                            // hidden (T, H), padding zero
+  Hidden forward(const Step& step, Workspace& workspace);            // (T, H), padding zero
   void backward(const Step& step, Workspace& workspace, float* dy);  // dy (T, H) is used up
 
  private:
   void sum_tables(const Step& step);
 
   config::ModelConfig model_;
+  compute::Element products_;
   Slice word_, position_, type_;
   Norm norm_;
   float* xhat_ = nullptr;               // (T, H)
   float* inverse_deviation_ = nullptr;  // (T)
-  float* y_ = nullptr;                  // (T, H)
+  HiddenStates y_;                      // (T, H)
   std::int32_t* tokens_ = nullptr;      // (T) 0, 1, 2, ...
 };
 

@@ -1,54 +1,59 @@
 // One encoder layer of BERT, LayerNorm after the residual sum (Devlin et al. 2018; Vaswani et al. 2017, figure 1).
 //
-//   attended = norm(x + dropout(attention(x) Wo^T + bo))        y = norm(attended + dropout(gelu(attended Wi^T + bi)
-//   Wf^T + bf))
-// Internal to model/.
+//   attended = norm(x + dropout(attention(x) Wo^T + bo))
+//   y        = norm(attended + dropout(gelu(attended Wi^T + bi) Wf^T + bf))
+// The top layer may work for the rows that the head reads alone: all rows stay keys and values, and the rest, from the
+// queries on, is done for those rows. Internal to model/.
 #pragma once
 
 #include "compute/gelu.hpp"
 #include "compute/norm.hpp"
 #include "config/config.hpp"
-#include "model/bert.hpp"
+#include "model/self_attention.hpp"
 #include "model/step.hpp"
 
 namespace initlab::model {
 
 class EncoderLayer {
  public:
-  EncoderLayer(const config::ModelConfig& model, std::int64_t layer, const compute::AttentionShape& attention);
-  void book(compute::Arena& arena, const Capacity& capacity);
+  EncoderLayer(const config::ModelConfig& model, std::int64_t layer, const compute::AttentionShape& attention,
+               compute::Element products);
+  void book(compute::Arena& arena, const RowCapacity& capacity);
   void bind(const Blocks& blocks);
 
-  // x (T, H), padding zero, must stay as it is until backward. Returns y (T, H), padding zero.
-  const float* forward(const Step& step, Workspace& workspace, const float* x);
-  // dy (T, H), padding zero, becomes dx.
-  void backward(const Step& step, Workspace& workspace, float* dy);
+  // x (T, H), must stay as it is until backward. rows: those of y; step.all, or fewer. Returns y (R, H), padding zero.
+  Hidden forward(const Step& step, Workspace& workspace, const Rows& rows, Hidden x);
+  // dy (R, H) -> dx (T, H). Where the rows are all of them dx is dy, which becomes dx; else dy is used up.
+  void backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy, float* dx);
 
  private:
-  compute::NormInput attended_input(const Step& step, const float* x) const;
-  compute::NormInput output_input(const Step& step) const;
-  compute::AttentionInput attention_input() const;
+  Hidden rows_of(const Rows& rows, Hidden x);
+  compute::NormInput attended_input(const Step& step, const Rows& rows) const;
+  compute::NormInput output_input(const Step& step, const Rows& rows) const;
+  void feed_forward(const Step& step, Workspace& workspace, const Rows& rows);
+  // dy (R, H) becomes d attended.
+  void feed_forward_backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy);
 
   config::ModelConfig model_;
   std::int64_t layer_;
-  compute::AttentionShape attention_;
   compute::Gelu activation_;
+  compute::Element products_;
 
-  Dense qkv_, attention_output_, intermediate_, output_;
+  SelfAttention self_attention_;
+  Dense attention_output_, intermediate_, output_;
   Norm attention_norm_, output_norm_;
 
-  const float* x_ = nullptr;                     // (T, H) the layer below's output
-  float* qkv_values_ = nullptr;                  // (T, 3H)
-  float* log_sums_ = nullptr;                    // (T, A) of the attention scores
-  float* context_ = nullptr;                     // (T, H)
-  float* attended_xhat_ = nullptr;               // (T, H)
-  float* attended_inverse_deviation_ = nullptr;  // (T)
-  float* attended_ = nullptr;                    // (T, H)
-  float* inner_ = nullptr;                       // (T, I) before bias and GELU
-  float* activated_ = nullptr;                   // (T, I)
-  float* output_xhat_ = nullptr;                 // (T, H)
-  float* output_inverse_deviation_ = nullptr;    // (T)
-  float* y_ = nullptr;                           // (T, H)
+  Hidden residual_;                              // (R, H) rows of x
+  compute::ConstCells context_;                  // (R, H)
+  HiddenStates picked_;                          // (R, H) rows of x where they are not all
+  float* attended_xhat_ = nullptr;               // (R, H)
+  float* attended_inverse_deviation_ = nullptr;  // (R)
+  HiddenStates attended_;                        // (R, H)
+  compute::Cells inner_;                         // (R, I) before bias and GELU
+  compute::Cells activated_;                     // (R, I)
+  float* output_xhat_ = nullptr;                 // (R, H)
+  float* output_inverse_deviation_ = nullptr;    // (R)
+  HiddenStates y_;                               // (R, H)
 };
 
 compute::Gelu activation_of(const config::ModelConfig& model);

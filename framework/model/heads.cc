@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "compute/embedding.hpp"
 #include "compute/loss.hpp"
 #include "compute/norm.hpp"
 #include "compute/vector.hpp"
@@ -11,12 +10,15 @@
 
 namespace initlab::model {
 
+using compute::Phase;
+using compute::Timed;
+
 PooledHead::PooledHead(const config::ModelConfig& model, bool regression, std::int64_t outputs)
     : model_(model), regression_(regression), outputs_(outputs) {}
 
 void PooledHead::book(compute::Arena& arena, const Capacity& capacity) {
   const std::int64_t rows = padded(capacity.sequences), h = model_.hidden;
-  for (float** buffer : {&pooled_, &activated_, &dropped_, &dpooled_, &dactivated_})
+  for (float** buffer : {&mean_, &activated_, &dropped_, &dpooled_, &dactivated_})
     *buffer = arena.take<float>(rows * h);
   logits_ = arena.take<float>(rows * outputs_);
   dlogits_ = arena.take<float>(rows * outputs_);
@@ -31,41 +33,46 @@ void PooledHead::bind(const Blocks& blocks) {
   classifier_ = dense(blocks, "classifier", outputs_, model_.hidden);
 }
 
-void PooledHead::pool(const batch::Batch& batch, const float* hidden) {
+// The rows read are a sequence's first, and are what is pooled; or all of its rows.
+const float* PooledHead::pool(const Step& step, const float* hidden) {
+  if (model_.pooling != "mean") return hidden;
   const std::int64_t h = model_.hidden;
-  for (std::int64_t b = 0; b < batch.sequences(); ++b) {
-    const std::int64_t first = batch.offsets[static_cast<std::size_t>(b)];
-    const std::int64_t last = model_.pooling == "mean" ? batch.offsets[static_cast<std::size_t>(b) + 1] : first + 1;
-    float* row = pooled_ + b * h;
+  for (std::int64_t b = 0; b < step.batch->sequences(); ++b) {
+    const std::int64_t first = step.read.offsets[b], last = step.read.offsets[b + 1];
+    float* row = mean_ + b * h;
     std::fill(row, row + h, 0.0f);
     for (std::int64_t t = first; t < last; ++t)
       for (std::int64_t i = 0; i < h; ++i) row[i] += hidden[t * h + i];
     for (std::int64_t i = 0; i < h; ++i) row[i] /= static_cast<float>(last - first);
   }
+  clear_padding(step.batch->sequences(), h, mean_);
+  return mean_;
 }
 
-void PooledHead::pool_backward(const batch::Batch& batch, std::int64_t rows, float* dhidden) const {
+void PooledHead::pool_backward(const Step& step, float* dhidden) const {
   const std::int64_t h = model_.hidden;
-  std::fill(dhidden, dhidden + rows * h, 0.0f);
-  for (std::int64_t b = 0; b < batch.sequences(); ++b) {
-    const std::int64_t first = batch.offsets[static_cast<std::size_t>(b)];
-    const std::int64_t last = model_.pooling == "mean" ? batch.offsets[static_cast<std::size_t>(b) + 1] : first + 1;
+  for (std::int64_t b = 0; b < step.batch->sequences(); ++b) {
+    const std::int64_t first = step.read.offsets[b], last = step.read.offsets[b + 1];
     for (std::int64_t t = first; t < last; ++t)
       for (std::int64_t i = 0; i < h; ++i) dhidden[t * h + i] = dpooled_[b * h + i] / static_cast<float>(last - first);
   }
+  clear_padding(step.read.count, h, dhidden);
 }
 
-double PooledHead::forward(const Step& step, Workspace& workspace, const float* hidden) {
+double PooledHead::forward(const Step& step, Workspace& workspace, Hidden hidden) {
   const batch::Batch& batch = *step.batch;
   const std::int64_t b = batch.sequences(), rows = padded(b), h = model_.hidden;
   sequences_ = b;
-  pool(batch, hidden);
-  clear_padding(b, h, pooled_);
-  pooler_.forward(workspace.gemm, rows, pooled_, activated_, /*with_bias=*/false);
-  compute::bias_tanh_forward(b, h, pooler_.bias.value, activated_);
-  std::copy(activated_, activated_ + rows * h, dropped_);
-  compute::dropout_apply(step.hidden.at(kPooledSite), names(batch), b, h, dropped_);
-  classifier_.forward(workspace.gemm, rows, dropped_, logits_, /*with_bias=*/true);
+  pooled_ = pool(step, hidden.values);
+  pooler_.forward(workspace, rows, pooled_, activated_, /*with_bias=*/false);
+  {
+    const Timed timed(workspace.times, Phase::elementwise);
+    compute::bias_tanh_forward(b, h, pooler_.bias.value, activated_);
+    std::copy(activated_, activated_ + rows * h, dropped_);
+    compute::dropout_apply(step.hidden.at(kPooledSite), names(batch), b, h, dropped_);
+  }
+  classifier_.forward(workspace, rows, dropped_, logits_, /*with_bias=*/true);
+  const Timed timed(workspace.times, Phase::loss);
   if (regression_) return compute::squared_error_forward(b, logits_, batch.targets.data());
   compute::cross_entropy_forward(b, outputs_, logits_, batch.classes.data(), losses_, log_sums_, hits_);
   return std::accumulate(losses_, losses_ + b, 0.0);
@@ -74,33 +81,47 @@ double PooledHead::forward(const Step& step, Workspace& workspace, const float* 
 void PooledHead::backward(const Step& step, Workspace& workspace, float scale, float* dhidden) {
   const batch::Batch& batch = *step.batch;
   const std::int64_t b = batch.sequences(), rows = padded(b), h = model_.hidden;
-  compute::Gemm& gemm = workspace.gemm;
-  if (regression_) {
-    compute::squared_error_backward(b, logits_, batch.targets.data(), scale, dlogits_);
-  } else {
-    std::copy(logits_, logits_ + b * outputs_, dlogits_);
-    compute::cross_entropy_backward(b, outputs_, dlogits_, batch.classes.data(), log_sums_, scale);
+  {
+    const Timed timed(workspace.times, Phase::loss);
+    if (regression_) {
+      compute::squared_error_backward(b, logits_, batch.targets.data(), scale, dlogits_);
+    } else {
+      std::copy(logits_, logits_ + b * outputs_, dlogits_);
+      compute::cross_entropy_backward(b, outputs_, dlogits_, batch.classes.data(), log_sums_, scale);
+    }
+    clear_padding(b, outputs_, dlogits_);
+    compute::add_column_sums(b, outputs_, dlogits_, outputs_, classifier_.bias.gradient);
   }
-  clear_padding(b, outputs_, dlogits_);
-  compute::add_column_sums(b, outputs_, dlogits_, outputs_, classifier_.bias.gradient);
-  classifier_.backward_weight(gemm, rows, dropped_, dlogits_);
-  classifier_.backward_input(gemm, rows, dlogits_, dactivated_, /*accumulate=*/false);
-  compute::dropout_apply(step.hidden.at(kPooledSite), names(batch), b, h, dactivated_);
-  compute::bias_tanh_backward(b, h, activated_, dactivated_, pooler_.bias.gradient);
-  pooler_.backward_weight(gemm, rows, pooled_, dactivated_);
-  pooler_.backward_input(gemm, rows, dactivated_, dpooled_, /*accumulate=*/false);
-  pool_backward(batch, step.rows, dhidden);
+  classifier_.backward_weight(workspace, rows, dropped_, dlogits_);
+  classifier_.backward_input(workspace, rows, dlogits_, dactivated_, /*accumulate=*/false);
+  {
+    const Timed timed(workspace.times, Phase::elementwise);
+    compute::dropout_apply(step.hidden.at(kPooledSite), names(batch), b, h, dactivated_);
+    compute::bias_tanh_backward(b, h, activated_, dactivated_, pooler_.bias.gradient);
+  }
+  pooler_.backward_weight(workspace, rows, pooled_, dactivated_);
+  if (model_.pooling == "mean") {
+    pooler_.backward_input(workspace, rows, dactivated_, dpooled_, /*accumulate=*/false);
+    pool_backward(step, dhidden);
+  } else {
+    pooler_.backward_input(workspace, rows, dactivated_, dhidden, /*accumulate=*/false);
+  }
 }
 
 std::span<const float> PooledHead::logits() const { return {logits_, static_cast<std::size_t>(sequences_ * outputs_)}; }
 
-MlmHead::MlmHead(const config::ModelConfig& model) : model_(model), activation_(activation_of(model)) {}
+MlmHead::MlmHead(const config::ModelConfig& model, compute::Element products)
+    : model_(model), products_(products), activation_(activation_of(model)) {}
 
 void MlmHead::book(compute::Arena& arena, const Capacity& capacity) {
-  const std::int64_t rows = padded(capacity.predictions), h = model_.hidden;
-  for (float** buffer : {&gathered_, &inner_, &xhat_, &normed_, &dnormed_}) *buffer = arena.take<float>(rows * h);
+  const std::int64_t rows = padded(capacity.predictions), h = model_.hidden, v = model_.vocabulary;
+  for (float** buffer : {&inner_, &xhat_, &dnormed_}) *buffer = arena.take<float>(rows * h);
   inverse_deviation_ = arena.take<float>(rows);
-  logits_ = arena.take<float>(rows * model_.vocabulary);
+  normed_.book(arena, rows * h, products_);
+  logits_ = arena.take<float>(rows * v);
+  const bool narrow = products_ == compute::Element::bf16;
+  dlogits_ = narrow ? take_cells(arena, rows * v, products_) : compute::Cells(logits_);
+  dinner_ = narrow ? take_cells(arena, rows * h, products_) : compute::Cells(dnormed_);
   losses_ = arena.take<double>(rows);
   log_sums_ = arena.take<float>(rows);
   hits_ = arena.take<std::int32_t>(rows);
@@ -113,41 +134,54 @@ void MlmHead::bind(const Blocks& blocks) {
               slice(blocks, "cls.predictions.bias")};
 }
 
-double MlmHead::forward(const Step& step, Workspace& workspace, const float* hidden) {
-  const std::int64_t p = static_cast<std::int64_t>(step.batch->masked_rows.size()), rows = padded(p), h = model_.hidden;
+double MlmHead::forward(const Step& step, Workspace& workspace, Hidden hidden) {
+  const std::int64_t p = step.read.count, rows = padded(p), h = model_.hidden;
   predictions_ = p;
   if (p == 0) return 0;
-  compute::Gemm& gemm = workspace.gemm;
-  compute::gather_rows(p, h, step.batch->masked_rows.data(), hidden, gathered_);
-  clear_padding(p, h, gathered_);
-  transform_.forward(gemm, rows, gathered_, inner_, /*with_bias=*/false);
-  compute::bias_gelu_forward(activation_, p, h, inner_, transform_.bias.value, xhat_);
-  compute::norm_forward({p, h, static_cast<float>(model_.layer_norm_epsilon)}, {}, norm_.scale.value, norm_.shift.value,
-                        xhat_, normed_, inverse_deviation_);
-  clear_padding(p, h, normed_);
-  decoder_.forward(gemm, rows, normed_, logits_, /*with_bias=*/true);
+  hidden_ = hidden;
+  transform_.forward(workspace, rows, hidden.operand, inner_, /*with_bias=*/false);
+  {
+    const Timed timed(workspace.times, Phase::elementwise);
+    compute::bias_gelu_forward(activation_, p, h, inner_, transform_.bias.value, xhat_);
+    compute::norm_forward({p, h, static_cast<float>(model_.layer_norm_epsilon)}, {}, norm_.scale.value,
+                          norm_.shift.value, xhat_, normed_.values, inverse_deviation_, normed_.rounded);
+    normed_.clear_padding(p, h);
+  }
+  decoder_.forward(workspace, rows, normed_.view().operand, logits_, /*with_bias=*/true);
+  const Timed timed(workspace.times, Phase::loss);
   compute::cross_entropy_forward(p, model_.vocabulary, logits_, step.batch->masked_labels.data(), losses_, log_sums_,
                                  hits_);
   return std::accumulate(losses_, losses_ + p, 0.0);
 }
 
 void MlmHead::backward(const Step& step, Workspace& workspace, float scale, float* dhidden) {
-  const std::int64_t p = static_cast<std::int64_t>(step.batch->masked_rows.size()), rows = padded(p), h = model_.hidden;
-  std::fill(dhidden, dhidden + step.rows * h, 0.0f);
-  if (p == 0) return;
-  compute::Gemm& gemm = workspace.gemm;
-  compute::cross_entropy_backward(p, model_.vocabulary, logits_, step.batch->masked_labels.data(), log_sums_, scale);
-  clear_padding(p, model_.vocabulary, logits_);
-  compute::add_column_sums(p, model_.vocabulary, logits_, model_.vocabulary, decoder_.bias.gradient);
-  decoder_.backward_weight(gemm, rows, normed_, logits_);
-  decoder_.backward_input(gemm, rows, logits_, dnormed_, /*accumulate=*/false);
-  compute::norm_backward({p, h}, {}, norm_.scale.value, xhat_, inverse_deviation_, dnormed_,
-                         {.dx = dnormed_, .dgamma = norm_.scale.gradient, .dbeta = norm_.shift.gradient},
-                         workspace.norm);
-  compute::bias_gelu_backward(activation_, p, h, inner_, transform_.bias.value, dnormed_, transform_.bias.gradient);
-  transform_.backward_weight(gemm, rows, gathered_, dnormed_);
-  transform_.backward_input(gemm, rows, dnormed_, gathered_, /*accumulate=*/false);
-  compute::scatter_add_rows(p, h, step.batch->masked_rows.data(), gathered_, dhidden);
+  const std::int64_t p = step.read.count, rows = padded(p), h = model_.hidden;
+  {
+    const Timed timed(workspace.times, Phase::loss);
+    compute::cross_entropy_backward(p, model_.vocabulary, logits_, step.batch->masked_labels.data(), log_sums_, scale);
+    compute::add_column_sums(p, model_.vocabulary, logits_, model_.vocabulary, decoder_.bias.gradient);
+    if (products_ == compute::Element::bf16) {
+      const auto n = static_cast<std::size_t>(p * model_.vocabulary);
+      compute::round_to_bf16({logits_, n}, {dlogits_.bf16(), n});
+    }
+    clear_padding(p, model_.vocabulary, dlogits_);
+  }
+  decoder_.backward_weight(workspace, rows, normed_.view().operand, dlogits_);
+  decoder_.backward_input(workspace, rows, dlogits_, dnormed_, /*accumulate=*/false);
+  {
+    const Timed timed(workspace.times, Phase::elementwise);
+    compute::norm_backward({p, h}, {}, norm_.scale.value, xhat_, inverse_deviation_, dnormed_,
+                           {.dx = dnormed_, .dgamma = norm_.scale.gradient, .dbeta = norm_.shift.gradient},
+                           workspace.norm);
+    compute::bias_gelu_backward(activation_, p, h, inner_, transform_.bias.value, dnormed_, transform_.bias.gradient);
+    if (products_ == compute::Element::bf16) {
+      const auto n = static_cast<std::size_t>(p * h);
+      compute::round_to_bf16({dnormed_, n}, {dinner_.bf16(), n});
+    }
+    clear_padding(p, h, dinner_);
+  }
+  transform_.backward_weight(workspace, rows, hidden_.operand, dinner_);
+  transform_.backward_input(workspace, rows, dinner_, dhidden, /*accumulate=*/false);
 }
 
 std::span<const float> MlmHead::logits() const {

@@ -11,31 +11,33 @@
 
 namespace initlab::model {
 
-// A head reads hidden (T, H), gives the sum of the losses, and sends its gradient back into dhidden (T, H).
+// A head reads some rows of the hidden states (step.read), gives the sum of the losses, and sends its gradient back to
+// those rows.
 class Head {
  public:
   virtual ~Head() = default;
   virtual void book(compute::Arena& arena, const Capacity& capacity) = 0;
   virtual void bind(const Blocks& blocks) = 0;
-  virtual double forward(const Step& step, Workspace& workspace, const float* hidden) = 0;
-  // Writes all of dhidden, padding zero.
+  // hidden (R, H): step.read of the top layer's output.
+  virtual double forward(const Step& step, Workspace& workspace, Hidden hidden) = 0;
+  // Writes all of dhidden (R, H), padding zero.
   virtual void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) = 0;
 };
 
 // logits = dropout(tanh(pooled Wp^T + bp)) Wc^T + bc, where pooled is a sequence's first hidden state or the mean over
-// its tokens.
+// its tokens. Always in f32: B rows are next to nothing.
 class PooledHead : public Head {
  public:
   PooledHead(const config::ModelConfig& model, bool regression, std::int64_t outputs);
   void book(compute::Arena& arena, const Capacity& capacity) override;
   void bind(const Blocks& blocks) override;
-  double forward(const Step& step, Workspace& workspace, const float* hidden) override;
+  double forward(const Step& step, Workspace& workspace, Hidden hidden) override;
   void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) override;
   std::span<const float> logits() const;  // (B, C) of the last forward
 
  private:
-  void pool(const batch::Batch& batch, const float* hidden);
-  void pool_backward(const batch::Batch& batch, std::int64_t rows, float* dhidden) const;
+  const float* pool(const Step& step, const float* hidden);
+  void pool_backward(const Step& step, float* dhidden) const;
   compute::RowNames names(const batch::Batch& batch) const { return {batch.slots.data(), zeros_}; }
 
   config::ModelConfig model_;
@@ -44,7 +46,8 @@ class PooledHead : public Head {
   std::int64_t sequences_ = 0;  // B of the last forward
   Dense pooler_, classifier_;
 
-  float* pooled_ = nullptr;        // (B, H)
+  const float* pooled_ = nullptr;  // (B, H) the first hidden states, or mean_
+  float* mean_ = nullptr;          // (B, H)
   float* activated_ = nullptr;     // (B, H)
   float* dropped_ = nullptr;       // (B, H)
   float* logits_ = nullptr;        // (B, C)
@@ -60,29 +63,32 @@ class PooledHead : public Head {
 // logits = norm(gelu(hidden Wt^T + bt)) E^T + b for predicted rows only; E is the word embedding.
 class MlmHead : public Head {
  public:
-  explicit MlmHead(const config::ModelConfig& model);
+  MlmHead(const config::ModelConfig& model, compute::Element products);
   void book(compute::Arena& arena, const Capacity& capacity) override;
   void bind(const Blocks& blocks) override;
-  double forward(const Step& step, Workspace& workspace, const float* hidden) override;
+  double forward(const Step& step, Workspace& workspace, Hidden hidden) override;
   void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) override;
   std::span<const float> logits() const;  // (P, V) of the last forward, until backward turns them into their gradient
   std::int64_t hits() const;              // rows whose label had the highest logit
 
  private:
   config::ModelConfig model_;
+  compute::Element products_;
   compute::Gelu activation_;
   std::int64_t predictions_ = 0;  // P of the last forward
   Dense transform_;
   Norm norm_;
   Dense decoder_;  // weight: the word embedding
 
-  float* gathered_ = nullptr;           // (P, H)
+  Hidden hidden_;                       // (P, H)
   float* inner_ = nullptr;              // (P, H) before bias and GELU
   float* xhat_ = nullptr;               // (P, H)
   float* inverse_deviation_ = nullptr;  // (P)
-  float* normed_ = nullptr;             // (P, H)
+  HiddenStates normed_;                 // (P, H)
   float* logits_ = nullptr;             // (P, V)
+  compute::Cells dlogits_;              // (P, V); the logits' own memory where products read f32
   float* dnormed_ = nullptr;            // (P, H)
+  compute::Cells dinner_;               // (P, H); dnormed's own memory where products read f32
   double* losses_ = nullptr;            // (P)
   float* log_sums_ = nullptr;           // (P)
   std::int32_t* hits_ = nullptr;        // (P)

@@ -1,10 +1,33 @@
 #include "model/step.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstring>
 
 namespace initlab::model {
 
-void clear_padding(std::int64_t rows, std::int64_t n, float* x) { std::fill(x + rows * n, x + padded(rows) * n, 0.0f); }
+using compute::Cells;
+using compute::ConstCells;
+using compute::Element;
+
+void clear_padding(std::int64_t rows, std::int64_t n, Cells x) {
+  const std::size_t bytes = compute::bytes_of(x.element());
+  std::memset((x + rows * n).data(), 0, static_cast<std::size_t>((padded(rows) - rows) * n) * bytes);
+}
+
+Cells take_cells(compute::Arena& arena, std::int64_t n, Element element) {
+  return element == Element::f32 ? Cells(arena.take<float>(n)) : Cells(arena.take<compute::Bf16>(n));
+}
+
+void HiddenStates::book(compute::Arena& arena, std::int64_t n, Element element) {
+  values = arena.take<float>(n);
+  rounded = element == Element::bf16 ? arena.take<compute::Bf16>(n) : nullptr;
+}
+
+void HiddenStates::clear_padding(std::int64_t rows, std::int64_t n) {
+  model::clear_padding(rows, n, values);
+  if (rounded != nullptr) model::clear_padding(rows, n, rounded);
+}
 
 Slice slice(const Blocks& blocks, const std::string& name) {
   const std::int64_t offset = blocks.table->at(name).offset;
@@ -19,17 +42,58 @@ Norm norm(const Blocks& blocks, const std::string& name) {
   return {slice(blocks, name + ".weight"), slice(blocks, name + ".bias")};
 }
 
-void Dense::forward(compute::Gemm& gemm, std::int64_t rows, const float* x, float* y, bool with_bias) const {
-  gemm({.m = rows, .n = out, .k = in, .b = compute::Stored::transposed, .bias = with_bias}, x, weight.value, y,
-       with_bias ? bias.value : nullptr);
+namespace {
+
+// One product, its time counted under `phase`, but for the share that went into laying out the weight.
+void multiply(Workspace& workspace, compute::Phase phase, const compute::Product& product, ConstCells a, ConstCells b,
+              Cells c, const float* bias = nullptr) {
+  if (workspace.times == nullptr) return workspace.gemm(product, a, b, c, bias);
+  const double packed = workspace.gemm.packing_seconds();
+  const auto start = std::chrono::steady_clock::now();
+  workspace.gemm(product, a, b, c, bias);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double packing = workspace.gemm.packing_seconds() - packed;
+  workspace.times->add(compute::Phase::packing, packing);
+  workspace.times->add(phase, seconds - packing);
 }
 
-void Dense::backward_weight(compute::Gemm& gemm, std::int64_t rows, const float* x, const float* dy) const {
-  gemm({.m = out, .n = in, .k = rows, .a = compute::Stored::transposed, .accumulate = true}, dy, x, weight.gradient);
+}  // namespace
+
+void Dense::forward(Workspace& workspace, std::int64_t rows, ConstCells x, Cells y, bool with_bias) const {
+  multiply(workspace, compute::Phase::gemm_forward,
+           {.m = rows,
+            .n = out,
+            .k = in,
+            .b = compute::Stored::transposed,
+            .bias = with_bias,
+            .operands = x.element(),
+            .result = y.element(),
+            .weight = true},
+           x, weight.value, y, with_bias ? bias.value : nullptr);
 }
 
-void Dense::backward_input(compute::Gemm& gemm, std::int64_t rows, const float* dy, float* dx, bool accumulate) const {
-  gemm({.m = rows, .n = in, .k = out, .accumulate = accumulate}, dy, weight.value, dx);
+void Dense::backward_weight(Workspace& workspace, std::int64_t rows, ConstCells x, ConstCells dy) const {
+  multiply(
+      workspace, compute::Phase::gemm_weight,
+      {.m = out, .n = in, .k = rows, .a = compute::Stored::transposed, .accumulate = true, .operands = x.element()}, dy,
+      x, weight.gradient);
+}
+
+void Dense::backward_input(Workspace& workspace, std::int64_t rows, ConstCells dy, Cells dx, bool accumulate) const {
+  multiply(workspace, compute::Phase::gemm_input,
+           {.m = rows,
+            .n = in,
+            .k = out,
+            .accumulate = accumulate,
+            .operands = dy.element(),
+            .result = dx.element(),
+            .weight = true},
+           dy, weight.value, dx);
+}
+
+Dense Dense::outputs(std::int64_t first, std::int64_t count) const {
+  const std::int64_t skipped = first * in;
+  return {in, count, {weight.value + skipped, weight.gradient + skipped}, {bias.value + first, bias.gradient + first}};
 }
 
 }  // namespace initlab::model

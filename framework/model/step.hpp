@@ -9,7 +9,9 @@
 #include "compute/arena.hpp"
 #include "compute/attention.hpp"
 #include "compute/dropout.hpp"
+#include "compute/element.hpp"
 #include "compute/gemm.hpp"
+#include "compute/phases.hpp"
 #include "model/late_rows.hpp"
 #include "params/params.hpp"
 
@@ -21,7 +23,26 @@ constexpr std::int64_t kRowUnit = 32;
 inline std::int64_t padded(std::int64_t rows) { return (rows + kRowUnit - 1) / kRowUnit * kRowUnit; }
 
 // Zeroes rows [rows, padded(rows)) of x (padded(rows), n).
-void clear_padding(std::int64_t rows, std::int64_t n, float* x);
+void clear_padding(std::int64_t rows, std::int64_t n, compute::Cells x);
+
+// n numbers of the kind that enters products.
+compute::Cells take_cells(compute::Arena& arena, std::int64_t n, compute::Element element);
+
+// Hidden states that one part hands to another: rows of H numbers, padding zero.
+struct Hidden {
+  const float* values = nullptr;
+  compute::ConstCells operand;  // the same as products read them: rounded, or `values` itself
+};
+
+// Memory for them.
+struct HiddenStates {
+  float* values = nullptr;
+  compute::Bf16* rounded = nullptr;  // null where products read f32
+
+  void book(compute::Arena& arena, std::int64_t n, compute::Element element);
+  Hidden view() const { return {values, rounded != nullptr ? compute::ConstCells(rounded) : values}; }
+  void clear_padding(std::int64_t rows, std::int64_t n);
+};
 
 // The flat blocks and the table that divides them.
 struct Blocks {
@@ -37,17 +58,22 @@ struct Slice {
 };
 Slice slice(const Blocks& blocks, const std::string& name);
 
-// y = x W^T + b. W (out, in). Rows are padded ones.
+struct Workspace;
+
+// y = x W^T + b. W (out, in). Rows are padded ones. Operands and results say themselves whether they are f32 or bf16.
 struct Dense {
   std::int64_t in = 0, out = 0;
   Slice weight, bias;
 
   // y (rows, out) = x (rows, in) W^T [+ b]
-  void forward(compute::Gemm& gemm, std::int64_t rows, const float* x, float* y, bool with_bias) const;
+  void forward(Workspace& workspace, std::int64_t rows, compute::ConstCells x, compute::Cells y, bool with_bias) const;
   // dW += dy^T x. The bias gradient is the caller's: most kernels have it on the way.
-  void backward_weight(compute::Gemm& gemm, std::int64_t rows, const float* x, const float* dy) const;
+  void backward_weight(Workspace& workspace, std::int64_t rows, compute::ConstCells x, compute::ConstCells dy) const;
   // dx (rows, in) = dy (rows, out) W, or += where accumulate.
-  void backward_input(compute::Gemm& gemm, std::int64_t rows, const float* dy, float* dx, bool accumulate) const;
+  void backward_input(Workspace& workspace, std::int64_t rows, compute::ConstCells dy, compute::Cells dx,
+                      bool accumulate) const;
+  // Outputs first .. first + count - 1 alone.
+  Dense outputs(std::int64_t first, std::int64_t count) const;
 };
 Dense dense(const Blocks& blocks, const std::string& name, std::int64_t out, std::int64_t in);
 
@@ -64,27 +90,46 @@ inline std::uint32_t layer_site(std::int64_t layer, std::int64_t heads) {
   return static_cast<std::uint32_t>(2 + layer * (heads + 2));
 }
 
+// Rows that work is done for: all T of the batch, or those that the head reads.
+struct Rows {
+  std::int64_t count = 0;
+  const std::int32_t* index = nullptr;    // (count) rows of the batch, ascending; null: all of them
+  const std::int32_t* offsets = nullptr;  // (B + 1) which of them are each sequence's
+  compute::RowNames names;                // of each
+
+  bool all() const { return index == nullptr; }
+};
+
 // The batch under way, as every part sees it.
 struct Step {
   const batch::Batch* batch = nullptr;
-  std::int64_t tokens = 0;  // T
-  std::int64_t rows = 0;    // padded(T)
-  compute::RowNames names;  // of the tokens
-  compute::AttentionBatch sequences;
+  Rows all;
+  Rows read;                       // by the head
   compute::DropoutSite hidden;     // its site is still to be set, by at()
   compute::DropoutSite attention;  // likewise
   LateRows late;                   // of the word embedding
+
+  compute::AttentionBatch sequences(const Rows& queries) const {
+    return {.sequences = batch->sequences(),
+            .offsets = batch->offsets.data(),
+            .slots = batch->slots.data(),
+            .query_offsets = queries.offsets,
+            .query_positions = queries.names.positions};
+  }
 };
 
 // Memory and products that all parts use one after another.
 struct Workspace {
+  explicit Workspace(bool packs_weights) : gemm(packs_weights) {}
+
   compute::Gemm gemm;
-  float* norm = nullptr;       // norm_backward_scratch
-  float* attention = nullptr;  // attention_scratch
-  float* dy = nullptr;         // (T, H)
-  float* dcontext = nullptr;   // (T, H)
-  float* dqkv = nullptr;       // (T, 3H)
-  float* dinner = nullptr;     // (T, I)
+  compute::PhaseTimes* times = nullptr;  // null: nobody asks
+  float* norm = nullptr;                 // norm_backward_scratch
+  float* attention = nullptr;            // attention_scratch
+  compute::Cells dy;                     // (T, H) gradient of a dense layer's output
+  compute::Cells dcontext;               // (T, H)
+  compute::Cells dqkv;                   // (T, 3H)
+  compute::Cells dinner;                 // (T, I)
 };
 
 }  // namespace initlab::model

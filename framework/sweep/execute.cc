@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/file.hpp"
+#include "compute/targets.hpp"
 #include "init/audit.hpp"
 #include "log/run_file.hpp"
 #include "model/bert.hpp"
@@ -90,9 +91,11 @@ record::RunHeader describe(const Prepared& p, int threads, const std::string& co
 
 train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int threads, const std::string& command,
                        const train::Hooks& hooks) {
+  compute::use_vector_kernels(p.plan.training.uses("vector_kernels"));
   const data::BatchStream batches = p.batches();
   model::Bert bert(p.model, p.data->info.head, p.num_labels,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
+                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
+                   model::options_of(p.plan.training));
   const std::vector<init::Assignment> assignments = p.assignments(catalog);
   std::vector<record::InitRecord> init =
       init::apply(catalog, assignments, p.plan, p.model, p.checkpoint.get(), bert.values());

@@ -167,7 +167,10 @@ model::LateRows Trainer::late_rows() const { return impl_->optimizer.late_rows()
 
 void Trainer::settle() { impl_->optimizer.settle(impl_->bert.values()); }
 
-void Trainer::measure(compute::PhaseTimes* times) { impl_->times = times; }
+void Trainer::measure(compute::PhaseTimes* times) {
+  impl_->times = times;
+  impl_->bert.measure(times);
+}
 
 std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t steps_per_epoch) {
   if (training.seconds) return 0;

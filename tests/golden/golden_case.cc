@@ -65,7 +65,7 @@ double Case::count(const batch::Batch& batch) const {
   return static_cast<double>(head == config::HeadKind::mlm ? batch.masked_rows.size() : batch.slots.size());
 }
 
-std::unique_ptr<model::Bert> Case::bert() const {
+std::unique_ptr<model::Bert> Case::bert(const model::Options& options) const {
   model::Capacity capacity{.longest = model.max_positions};
   for (std::size_t i = 0; i < batches(); ++i) {
     const batch::Batch one = batch(i);
@@ -73,7 +73,7 @@ std::unique_ptr<model::Bert> Case::bert() const {
     capacity.sequences = std::max(capacity.sequences, one.sequences());
     capacity.predictions = std::max(capacity.predictions, static_cast<std::int64_t>(one.masked_rows.size()));
   }
-  auto bert = std::make_unique<model::Bert>(model, head, labels, capacity);
+  auto bert = std::make_unique<model::Bert>(model, head, labels, capacity, options);
   for (const params::Parameter& p : bert->parameters().all()) {
     const checkpoint::TensorInfo* info = tensors.find(p.name);
     if (info == nullptr) throw std::runtime_error("the golden file lacks " + p.name);

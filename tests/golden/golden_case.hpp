@@ -21,7 +21,7 @@ struct Case {
   // How many losses the sum of a batch is made of: Hugging Face reports their mean.
   double count(const batch::Batch& batch) const;
   // A model of this shape, large enough for all batches, with the golden weights.
-  std::unique_ptr<model::Bert> bert() const;
+  std::unique_ptr<model::Bert> bert(const model::Options& options = {}) const;
   // The golden gradient of one parameter.
   std::vector<float> gradient(const std::string& parameter) const;
 

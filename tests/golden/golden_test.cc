@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "golden/golden_case.hpp"
+#include "golden/switches.hpp"
 #include "train/optimizer.hpp"
 #include "train/schedule.hpp"
 
@@ -28,23 +29,30 @@ double distance(std::span<const float> x, std::span<const float> y) {
   return std::sqrt(sum);
 }
 
-class Golden : public testing::TestWithParam<const char*> {};
+class Golden : public testing::TestWithParam<Switched> {
+ protected:
+  Golden() : training_(training_without(std::get<1>(GetParam()))), kernels_(training_) {}
+
+  config::TrainingConfig training_;
+  KernelsFor kernels_;
+  const Case golden_{std::get<0>(GetParam())};
+};
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden,
-                         testing::Values("tiny_classifier", "tiny_regressor", "tiny_mlm", "mini_classifier",
-                                         "mini_mlm"),
-                         [](const auto& info) { return std::string(info.param); });
+                         testing::Combine(testing::Values("tiny_classifier", "tiny_regressor", "tiny_mlm",
+                                                          "mini_classifier", "mini_mlm"),
+                                          testing::ValuesIn(switches())),
+                         switched_name);
 
 TEST_P(Golden, LogitsAndLossAreHuggingFaces) {
-  const Case golden(GetParam());
-  const auto bert = golden.bert();
-  const batch::Batch batch = golden.batch(0);
-  const double loss = bert->forward(batch, {}) / golden.count(batch);
-  EXPECT_NEAR(loss, golden.json["loss"].get<double>(), 1e-5 * golden.json["loss"].get<double>());
+  const auto bert = golden_.bert(model::options_of(training_));
+  const batch::Batch batch = golden_.batch(0);
+  const double loss = bert->forward(batch, {}) / golden_.count(batch);
+  EXPECT_NEAR(loss, golden_.json["loss"].get<double>(), 1e-5 * golden_.json["loss"].get<double>());
 
-  const auto expected = golden.json["logits"].get<std::vector<float>>();
+  const auto expected = golden_.json["logits"].get<std::vector<float>>();
   std::vector<float> logits(bert->logits().begin(), bert->logits().end());
-  if (golden.head == config::HeadKind::mlm) {
+  if (golden_.head == config::HeadKind::mlm) {
     logits.resize(expected.size());
     bert->copy_mlm_logits(logits);
   }
@@ -54,25 +62,24 @@ TEST_P(Golden, LogitsAndLossAreHuggingFaces) {
 }
 
 TEST_P(Golden, EveryGradientTensorIsHuggingFaces) {
-  const Case golden(GetParam());
-  const auto bert = golden.bert();
-  const batch::Batch batch = golden.batch(0);
+  const auto bert = golden_.bert(model::options_of(training_));
+  const batch::Batch batch = golden_.batch(0);
   bert->forward(batch, {});
-  bert->backward(static_cast<float>(1 / golden.count(batch)));
+  bert->backward(static_cast<float>(1 / golden_.count(batch)));
 
   double squares = 0;
   std::size_t in_file = 0;
-  for (const checkpoint::TensorInfo& info : golden.tensors.tensors()) {
+  for (const checkpoint::TensorInfo& info : golden_.tensors.tensors()) {
     if (!info.key.starts_with("gradient/")) continue;
     ++in_file;
-    const double n = norm(golden.tensors.read(info));
+    const double n = norm(golden_.tensors.read(info));
     squares += n * n;
   }
   EXPECT_EQ(in_file, bert->parameters().all().size()) << "a tensor is missing on one side";
   const double global = std::sqrt(squares);
   ASSERT_GT(global, 0);
   for (const params::Parameter& p : bert->parameters().all()) {
-    const std::vector<float> expected = golden.gradient(p.name);
+    const std::vector<float> expected = golden_.gradient(p.name);
     ASSERT_EQ(static_cast<std::int64_t>(expected.size()), p.size) << p.name;
     const auto ours = bert->gradients().subspan(static_cast<std::size_t>(p.offset), static_cast<std::size_t>(p.size));
     EXPECT_LE(distance(ours, expected), 1e-4 * std::max(norm(expected), 1e-6 * global))
@@ -80,30 +87,31 @@ TEST_P(Golden, EveryGradientTensorIsHuggingFaces) {
   }
 }
 
-class GoldenTraining : public testing::TestWithParam<const char*> {};
+using GoldenTraining = Golden;
 
-INSTANTIATE_TEST_SUITE_P(Cases, GoldenTraining, testing::Values("tiny_classifier", "tiny_regressor", "tiny_mlm"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Cases, GoldenTraining,
+                         testing::Combine(testing::Values("tiny_classifier", "tiny_regressor", "tiny_mlm"),
+                                          testing::ValuesIn(switches())),
+                         switched_name);
 
 TEST_P(GoldenTraining, FiftyAdamWStepsFollowPyTorch) {
-  const Case golden(GetParam());
-  const auto bert = golden.bert();
-  const base::Json& training = golden.json["training"];
+  const auto bert = golden_.bert(model::options_of(training_));
+  const base::Json& training = golden_.json["training"];
   const auto losses = training["losses"].get<std::vector<double>>();
   const auto norms = training["gradient_norms"].get<std::vector<double>>();
-  config::TrainingConfig config;
+  config::TrainingConfig config = training_;
   config.optimizer.learning_rate = training["learning_rate"];
   config.optimizer.weight_decay = training["weight_decay"];
   const auto steps = training["steps"].get<std::int64_t>();
   config::ScheduleConfig schedule;
   schedule.warmup = training["warmup_steps"].get<double>() / static_cast<double>(steps);
-  train::Adam optimizer(config, bert->parameters(), {}, train::word_rows(config, golden.head));
+  train::Adam optimizer(config, bert->parameters(), {}, train::word_rows(config, golden_.head));
   ASSERT_EQ(static_cast<std::int64_t>(losses.size()), steps);
   for (std::int64_t t = 0; t < steps; ++t) {
-    const batch::Batch batch = golden.batch(static_cast<std::size_t>(t) % golden.batches());
+    const batch::Batch batch = golden_.batch(static_cast<std::size_t>(t) % golden_.batches());
     optimizer.touch(batch.ids, bert->values());
-    const double loss = bert->forward(batch, {}) / golden.count(batch);
-    bert->backward(static_cast<float>(1 / golden.count(batch)));
+    const double loss = bert->forward(batch, {}) / golden_.count(batch);
+    bert->backward(static_cast<float>(1 / golden_.count(batch)));
     const auto step = static_cast<std::size_t>(t);
     const double gradient = optimizer.norm(bert->gradients());
     EXPECT_NEAR(loss, losses[step], 1e-4 * losses[step]) << "step " << t;

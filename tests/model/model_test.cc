@@ -328,16 +328,21 @@ TEST(Refusals, AHiddenSizeThatHeadsDoNotDivide) {
   }
 }
 
-// PERFORMANCE figures count 72 H^2 + 12 S H a token and layer, and 6 H^2 + 6 H V a predicted position.
+// A layer costs 72 H^2 a token and 12 S H for its attention, 6 H^2 + 6 H V a predicted position. The top layer needs
+// keys and values of all tokens, 12 H^2 each, and the rest only for the rows that the head reads.
 TEST(TrainingFlops, AreThoseOfTheProducts) {
   config::ModelConfig model = small_model();
   model.intermediate = 4 * model.hidden;
   batch::Batch batch;
   append(batch, HeadKind::mlm, 1);
-  const double h = 32, t = static_cast<double>(batch.tokens()), layers = 2;
-  const double encoder = layers * (t * 72 * h * h + 12 * t * t * h);
-  EXPECT_DOUBLE_EQ(training_flops(model, HeadKind::mlm, 0, batch), encoder + 2 * (6 * h * h + 6 * h * 50));
-  EXPECT_DOUBLE_EQ(training_flops(model, HeadKind::classifier, 2, batch), encoder + 6 * h * h + 6 * h * 2);
+  const double h = 32, t = static_cast<double>(batch.tokens()), p = 2;
+  ASSERT_EQ(batch.masked_rows.size(), 2u);
+  const double whole = t * 72 * h * h + 12 * t * t * h;
+  const auto top = [&](double read) { return t * 12 * h * h + read * 60 * h * h + 12 * read * t * h; };
+  EXPECT_DOUBLE_EQ(training_flops(model, HeadKind::mlm, 0, batch), whole + top(p) + p * (6 * h * h + 6 * h * 50));
+  EXPECT_DOUBLE_EQ(training_flops(model, HeadKind::classifier, 2, batch), whole + top(1) + 6 * h * h + 6 * h * 2);
+  model.pooling = "mean";
+  EXPECT_DOUBLE_EQ(training_flops(model, HeadKind::classifier, 2, batch), 2 * whole + 6 * h * h + 6 * h * 2);
 }
 
 }  // namespace
