@@ -19,14 +19,14 @@ struct ErfForm {
   template <class D, class V>
   static HWY_INLINE V value(D d, V x) {
     const auto a = hn::Abs(x);
-    return hn::NegMulAdd(a, normal_tail(d, a, bell(d, x)), hn::Max(x, hn::Zero(d)));
+    return hn::NegMulAdd(a, hn::Mul(bell(d, x), scaled_tail(d, a)), hn::Max(x, hn::Zero(d)));
   }
-  // Phi(x) + x phi(x)
+  // Phi(x) + x phi(x): g = P(Z > |x|) - |x| phi(x) for x < 0, else 1 - g
   template <class D, class V>
   static HWY_INLINE V slope(D d, V x) {
-    const auto e = bell(d, x), tail = normal_tail(d, hn::Abs(x), e);
-    const auto below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0f), tail));
-    return hn::MulAdd(x, hn::Mul(hn::Set(d, kInverseRootTwoPi), e), below);
+    const auto a = hn::Abs(x);
+    const auto g = hn::Mul(bell(d, x), hn::NegMulAdd(hn::Set(d, kInverseRootTwoPi), a, scaled_tail(d, a)));
+    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), g, hn::Sub(hn::Set(d, 1.0f), g));
   }
 };
 

@@ -10,62 +10,74 @@
 HWY_BEFORE_NAMESPACE();
 namespace initlab::compute::HWY_NAMESPACE {
 
-// Row r of x becomes s, what is normalised; returns its sum. bits: null, no dropout.
-HWY_INLINE float prepare_row(const NormInput& input, const DropoutBits* bits, std::int64_t r, std::int64_t n,
-                             float* x) {
-  const float* bias = input.bias;
-  const float* residual = input.residual == nullptr ? nullptr : input.residual + r * n;
-  if (bits == nullptr && bias == nullptr && residual == nullptr)
-    return sum_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR { return load(d, x + i); });
-  const auto biased = [&](auto d, std::int64_t i) HWY_ATTR {
-    const auto v = load(d, x + i);
-    return bias == nullptr ? v : hn::Add(v, load(d, bias + i));
-  };
-  const auto keep_sum = [&](auto d, std::int64_t i, auto v) HWY_ATTR {
-    const auto s = residual == nullptr ? v : hn::Add(v, load(d, residual + i));
+// `count` features of row r of x, from `first` on, become s, what is normalised; returns their sum. uniforms: of these
+// features, read where the dropout is active.
+HWY_INLINE float prepare(const NormInput& input, const DropoutBits& bits, const std::uint16_t* uniforms, std::int64_t r,
+                         std::int64_t n, std::int64_t first, std::int64_t count, float* x) {
+  const float* bias = input.bias == nullptr ? nullptr : input.bias + first;
+  const float* residual = input.residual == nullptr ? nullptr : input.residual + r * n + first;
+  x += r * n + first;
+  const auto dropout = input.dropout.active();
+  if (!dropout && bias == nullptr && residual == nullptr)
+    return sum_lanes(count, [&](auto d, std::int64_t i) HWY_ATTR { return load(d, x + i); });
+  return sum_lanes(count, [&](auto d, std::int64_t i) HWY_ATTR {
+    auto s = load(d, x + i);
+    if (bias != nullptr) s = hn::Add(s, load(d, bias + i));
+    if (dropout) s = hn::IfThenElseZero(bits.keep(d, uniforms + i), hn::Mul(s, hn::Set(d, input.dropout.scale)));
+    if (residual != nullptr) s = hn::Add(s, load(d, residual + i));
     store(d, s, x + i);
     return s;
-  };
-  if (bits == nullptr)
-    return sum_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR { return keep_sum(d, i, biased(d, i)); });
-  float sum = 0;
-  HWY_ALIGN std::uint16_t uniforms[kUniforms];
-  for (std::int64_t first = 0; first < n; first += kUniforms) {
-    const std::int64_t count = HWY_MIN(kUniforms, n - first);
-    bits->uniforms(input.names.slots[r], input.names.positions[r], first, count, uniforms);
-    sum += sum_lanes(count, [&](auto d, std::int64_t i) HWY_ATTR {
-      const auto scaled = hn::Mul(biased(d, first + i), hn::Set(d, input.dropout.scale));
-      return keep_sum(d, first + i, hn::IfThenElseZero(bits->keep(d, uniforms + i), scaled));
-    });
-  }
-  return sum;
+  });
 }
 
-// Rows begin .. end-1. Y16: as bf16 is stored; y16 may be null.
+// Row r, whose x is s by now and has this sum. Y16: as bf16 is stored; y16 may be null.
+template <class Y16>
+HWY_INLINE void normalize(const NormShape& shape, const float* gamma, const float* beta, std::int64_t r, float sum,
+                          float* x, float* y, float* inverse_deviation, Y16* y16) {
+  const auto count = static_cast<float>(shape.n);
+  const float mean = sum / count;
+  x += r * shape.n;
+  y += r * shape.n;
+  if (y16 != nullptr) y16 += r * shape.n;
+  const float squares = sum_lanes(shape.n, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto v = hn::Sub(load(d, x + i), hn::Set(d, mean));
+    return hn::Mul(v, v);
+  });
+  const float inverse = 1.0f / __builtin_sqrtf(squares / count + shape.epsilon);
+  inverse_deviation[r] = inverse;
+  for_lanes(shape.n, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto xhat = hn::Mul(hn::Sub(load(d, x + i), hn::Set(d, mean)), hn::Set(d, inverse));
+    const auto v = hn::MulAdd(load(d, gamma + i), xhat, load(d, beta + i));
+    store(d, xhat, x + i);
+    store(d, v, y + i);
+    if (y16 != nullptr) store(d, v, y16 + i);
+  });
+}
+
+// Rows begin .. end-1. The uniforms of a few short rows are made together, before the first of them is read: the work
+// on one row is a long chain, which would keep those of the next waiting.
 template <class Y16>
 HWY_INLINE void forward(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
                         float* y, float* inverse_deviation, Y16* y16, std::int64_t begin, std::int64_t end) {
-  const std::int64_t n = shape.n;
-  const auto count = static_cast<float>(n);
+  constexpr std::int64_t kMostRows = 8;
+  const std::int64_t n = shape.n, step = DropoutBits::step();
+  const std::int64_t part = HWY_MIN((n + step - 1) / step * step, kUniforms);  // of a row at a time
+  const std::int64_t together = HWY_MIN(kUniforms / part, kMostRows);
   const DropoutBits bits(input.dropout);
-  for (std::int64_t r = begin; r < end; ++r) {
-    float* row = x + r * n;
-    const float mean = prepare_row(input, input.dropout.active() ? &bits : nullptr, r, n, row) / count;
-    const float squares = sum_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
-      const auto v = hn::Sub(load(d, row + i), hn::Set(d, mean));
-      return hn::Mul(v, v);
-    });
-    const float inverse = 1.0f / __builtin_sqrtf(squares / count + shape.epsilon);
-    inverse_deviation[r] = inverse;
-    float* out = y + r * n;
-    Y16* out16 = y16 == nullptr ? nullptr : y16 + r * n;
-    for_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
-      const auto xhat = hn::Mul(hn::Sub(load(d, row + i), hn::Set(d, mean)), hn::Set(d, inverse));
-      const auto v = hn::MulAdd(load(d, gamma + i), xhat, load(d, beta + i));
-      store(d, xhat, row + i);
-      store(d, v, out + i);
-      if (out16 != nullptr) store(d, v, out16 + i);
-    });
+  HWY_ALIGN std::uint16_t uniforms[kUniforms];
+  float sums[kMostRows];
+  for (std::int64_t row = begin; row < end; row += together) {
+    const std::int64_t rows = HWY_MIN(together, end - row);
+    for (float& sum : sums) sum = 0;
+    for (std::int64_t first = 0; first < n; first += part) {
+      const std::int64_t count = HWY_MIN(part, n - first);
+      for (std::int64_t k = 0; k < rows && input.dropout.active(); ++k)
+        bits.uniforms(input.names.slots[row + k], input.names.positions[row + k], first, count, uniforms + k * part);
+      for (std::int64_t k = 0; k < rows; ++k)
+        sums[k] += prepare(input, bits, uniforms + k * part, row + k, n, first, count, x);
+    }
+    for (std::int64_t k = 0; k < rows; ++k)
+      normalize(shape, gamma, beta, row + k, sums[k], x, y, inverse_deviation, y16);
   }
 }
 

@@ -1,6 +1,6 @@
 // What vectorised kernels share, once per instruction set (Highway): loads and stores of f32 and bf16, loops and sums
-// with a rest, exp and the normal tail. Internal to compute/; include after hwy/highway.h, within a file that
-// foreach_target includes again.
+// with a rest, exp and the tail of the normal distribution. Internal to compute/; include after hwy/highway.h, within a
+// file that foreach_target includes again.
 //
 // A kernel is written for any vector: `D` is a descriptor (hn::ScalableTag<float>, or one lane for the rest of a row).
 // OpenMP regions stand outside, in ordinary functions that call the kernel of the chosen target.
@@ -199,11 +199,11 @@ HWY_INLINE V bell(D d, V x) {
   return scale_by_power(d, hn::MulAdd(p, f, hn::Set(d, 1.0f)), shifted);
 }
 
-// Given a >= 0 and e = exp(-a^2 / 2): P(Z > a) for a standard normal Z, with a relative error below 5e-7 beside that of
-// e. P(Z > a) = e t q(t), t = 1 / (1 + 0.3 a); q fitted to least relative error, 1.2e-7 on 0 <= a <= 9 and 2.5e-7 up to
-// 13.5, where exp reaches the smallest floats.
+// P(Z > a) exp(a^2 / 2) for a standard normal Z and 0 <= a <= 13.5, with a relative error below 5e-7. t q(t), t = 1 /
+// (1
+// + 0.3 a); q fitted to least relative error, 1.2e-7 on 0 <= a <= 9 and 2.5e-7 from there.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V normal_tail(D d, V a, V e) {
+HWY_INLINE V scaled_tail(D d, V a) {
   const auto one = hn::Set(d, 1.0f);
   const auto t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.3f), a, one));
   auto q = hn::Set(d, 0.03648771f);
@@ -214,7 +214,7 @@ HWY_INLINE V normal_tail(D d, V a, V e) {
   q = hn::MulAdd(q, t, hn::Set(d, 0.099056534f));
   q = hn::MulAdd(q, t, hn::Set(d, 0.12089064f));
   q = hn::MulAdd(q, t, hn::Set(d, 0.119620465f));
-  return hn::Mul(e, hn::Mul(t, q));
+  return hn::Mul(t, q);
 }
 
 }  // namespace initlab::compute::HWY_NAMESPACE

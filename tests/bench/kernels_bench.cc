@@ -70,10 +70,10 @@ void add_norm(const Shape& shape, Rows& rows) {
                               rows.deviations.data(),
                               element == Element::bf16 ? reinterpret_cast<compute::Bf16*>(piece(3)) : nullptr);
       });
-      // dy and xhat are read, dresidual and dx written
+      // dy and xhat are read, dresidual (over dy, as in a layer) and dx written
       time("norm_backward" + tail, (narrow != 0 ? 3 : 4) * size, narrow, [=, &rows] {
         compute::norm_backward({t, h, 1e-12f}, now, rows.gamma.data(), piece(1), rows.deviations.data(), piece(0),
-                               {piece(2), cells(element, 3), rows.sums.data(), rows.sums.data(), rows.sums.data()},
+                               {piece(0), cells(element, 3), rows.sums.data(), rows.sums.data(), rows.sums.data()},
                                rows.scratch.data());
       });
     }
