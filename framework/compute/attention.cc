@@ -104,10 +104,11 @@ HWY_INLINE Target target_of(const Out& y, std::int64_t first, std::int64_t d, fl
 // Ends it.
 HWY_INLINE void finish(const Out& y, std::int64_t first, std::int64_t n, std::int64_t d, const float* memory) {
   if (y.data.element() == Element::f32) return;
-  for (std::int64_t r = 0; r < n; ++r)
-    for_lanes(d, [&](auto lanes, std::int64_t i) HWY_ATTR {
-      store(lanes, load(lanes, memory + r * d + i), y.data.bf16() + (first + r) * y.row + i);
-    });
+  with_pointer(y.data, [&](auto* to) HWY_ATTR {
+    for (std::int64_t r = 0; r < n; ++r)
+      for_lanes(d, [&](auto lanes, std::int64_t i)
+                       HWY_ATTR { store(lanes, load(lanes, memory + r * d + i), to + (first + r) * y.row + i); });
+  });
 }
 
 HWY_INLINE std::int64_t whole_vectors(std::int64_t n) {
