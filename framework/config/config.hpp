@@ -224,7 +224,8 @@ struct TrainingConfig {
     visit("mixout_unit", self.mixout_unit, "what mixout replaces together: one weight, or all that leave a neuron",
           one_of({"weight", "neuron"}));
     visit("evaluate", self.evaluate, "");
-    visit("precision", self.precision, "arithmetic of matrix products", one_of({"f32"}));
+    visit("precision", self.precision, "numbers that enter matrix products; sums and weights are f32 in both",
+          one_of({"f32", "bf16"}));
     visit("without", self.without, "optimizations to switch off: same gradient up to rounding, slower",
           one_of(optimization_names()));
   }

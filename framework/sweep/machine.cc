@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "compute/gemm.hpp"
@@ -70,6 +71,12 @@ std::string utc_now() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
+}
+
+void require_precision(const config::TrainingConfig& training) {
+  if (training.precision != "bf16" || compute::has_bf16_products()) return;
+  throw base::Error({training.place, "training.precision", "f32: this CPU has no instructions for bf16", "bf16",
+                     "emulated, bf16 is many times slower than f32"});
 }
 
 }  // namespace initlab::sweep

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "config/config.hpp"
+
 namespace initlab::sweep {
 
 std::string
@@ -11,5 +13,8 @@ std::string build_description();  // "initlab 0.1.0 (git abc1234), GNU 12.2.0, R
 std::string library_versions();   // JSON object: library -> version
 int cores();                      // this process may use
 std::string utc_now();            // "2026-01-31T12:00:00Z"
+
+// Throws Error where this CPU cannot do what the training asks for.
+void require_precision(const config::TrainingConfig& training);
 
 }  // namespace initlab::sweep

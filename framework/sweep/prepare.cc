@@ -7,6 +7,7 @@
 #include "base/hash.hpp"
 #include "base/text.hpp"
 #include "sweep/folder.hpp"
+#include "sweep/machine.hpp"
 #include "train/groups.hpp"
 
 namespace initlab::sweep {
@@ -111,6 +112,7 @@ Workshop::Workshop(const init::Catalog& catalog, std::filesystem::path results,
     : catalog_(catalog), results_(std::move(results)), defaults_(std::move(defaults)) {}
 
 std::shared_ptr<const Prepared> Workshop::prepare(const config::RunPlan& plan) {
+  require_precision(plan.training);
   auto prepared = std::make_shared<Prepared>();
   Prepared& p = *prepared;
   p.plan = plan;

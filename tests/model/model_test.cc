@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "compute/gemm.hpp"
 #include "compute/testing.hpp"
 #include "model/bert.hpp"
 
@@ -325,6 +326,69 @@ TEST(Refusals, AHiddenSizeThatHeadsDoNotDivide) {
     FAIL() << "accepted";
   } catch (const base::Error& error) {
     EXPECT_STREQ(error.what(), "model: model.hidden: expected a multiple of model.heads (3), got 32");
+  }
+}
+
+// Each product's operands carry a relative rounding error of at most 2^-9. The chain of a few dozen of them, with
+// residuals and norms between, stays within a few percent of the f32 gradient, and points the same way.
+class Precision : public testing::TestWithParam<HeadKind> {
+ protected:
+  void SetUp() override {
+    if (!compute::has_bf16_products()) GTEST_SKIP() << "skipped: this CPU has no bf16 products";
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Heads, Precision, testing::Values(HeadKind::classifier, HeadKind::regressor, HeadKind::mlm),
+                         [](const auto& info) { return std::string(config::to_text(info.param)); });
+
+TEST_P(Precision, Bf16GradientsAreTheF32OnesRounded) {
+  for (const bool cut : {true, false}) {
+    Bert exact(small_model(), GetParam(), 2, kCapacity);
+    Bert narrow(small_model(), GetParam(), 2, kCapacity, {.products = compute::Element::bf16, .last_layer_rows = cut});
+    randomize(exact);
+    randomize(narrow);
+    const batch::Batch batch = batch_of(GetParam(), {0, 1, 2});
+    const double loss = exact.forward(batch, dropout_at(3));
+    EXPECT_NEAR(narrow.forward(batch, dropout_at(3)), loss, 0x1p-6 * std::fabs(loss));
+    exact.backward(1);
+    narrow.backward(1);
+    const double error = distance(narrow.gradients(), exact.gradients());
+    EXPECT_LT(error, 24 * 0x1p-9);
+    EXPECT_GT(error, 0x1p-12) << "nothing was rounded";
+  }
+}
+
+TEST_P(Precision, Bf16RepeatsItsBits) {
+  Bert bert(small_model(), GetParam(), 2, kCapacity, {.products = compute::Element::bf16});
+  randomize(bert);
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2});
+  const double loss = bert.forward(batch, dropout_at(3));
+  bert.backward(1);
+  const std::vector<float> first = copy(bert.gradients());
+  clear(bert.gradients());
+  EXPECT_EQ(bert.forward(batch, dropout_at(3)), loss);
+  bert.backward(1);
+  EXPECT_EQ(copy(bert.gradients()), first);
+}
+
+// The loss of one step with dropout is the same whatever is switched off: were a single bit of dropout another, it
+// would move by far more than rounding.
+TEST_P(Model, OptimizationsChangeNoDropoutBit) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2});
+  const double loss = bert_.forward(batch, dropout_at(3));
+  bert_.backward(1);
+  const double other = bert_.forward(batch, dropout_at(4));
+  ASSERT_GT(std::fabs(other - loss), 1e-3 * std::fabs(loss)) << "dropout does not show in the loss";
+  std::vector<Options> all(3);
+  all[0].last_layer_rows = false;
+  all[1].packed_weights = false;
+  all[2].huge_pages = false;
+  for (const Options& options : all) {
+    Bert bert(small_model(), GetParam(), 2, kCapacity, options);
+    randomize(bert);
+    EXPECT_NEAR(bert.forward(batch, dropout_at(3)), loss, 100 * testing_tools::kEps * std::fabs(loss));
+    bert.backward(1);
+    EXPECT_LT(distance(bert.gradients(), bert_.gradients()), 500 * testing_tools::kEps);
   }
 }
 

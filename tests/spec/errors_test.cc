@@ -162,7 +162,8 @@ TEST(Errors, Training) {
        "s.yaml:6:31: training.schedule.warmup: expected a number from 0 to below 1, got \"-0.1\""},
       {with("training: {seconds: 0}"), "s.yaml:6:21: training.seconds: expected a number above 0, got \"0\""},
       {with("training: {dropout: 1}"), "s.yaml:6:21: training.dropout: expected a number from 0 to below 1, got \"1\""},
-      {with("training: {precision: f16}"), "s.yaml:6:23: training.precision: expected one of f32, got \"f16\""},
+      {with("training: {precision: f16}"),
+       "s.yaml:6:23: training.precision: expected one of f32, bf16, got \"f16\"\n  hint: did you mean \"bf16\"?"},
       {with("training: {without: [streamed_los]}"),
        "s.yaml:6:22: training.without[0]: expected one of last_layer_rows, streamed_loss, lazy_embeddings, "
        "packed_weights, prefetch, huge_pages, vector_kernels, got \"streamed_los\"\n  hint: did you mean "
