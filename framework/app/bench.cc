@@ -137,9 +137,9 @@ base::Json as_json(const Opened& opened, const Measured& m) {
 }
 
 base::Json measure(const std::string& what, const Request& request, const Context& context) {
-  compute::set_threads(request.threads);
-  const double matmul = matmul_gflops();  // before there is a model: its memory is given back
   const Opened opened = open(what, request, context);
+  compute::set_threads(request.threads);
+  const double matmul = matmul_gflops(products_of(*opened.run));  // before there is a model: its memory is given back
   return as_json(opened, measure_steps(*opened.run, *opened.catalog, opened.plan, matmul));
 }
 
@@ -225,17 +225,18 @@ void print_one(const base::Json& r) {
             << machine_text(r) << "\n";
 }
 
-// Every workload that the data allow, one after another, each in its own process.
-int run_all(const Request& request, const Context& context, bool as_json_text) {
+// One workload after another, each in its own process; what cannot be measured is left out and said.
+int run_several(const std::vector<std::string>& names, const Request& request, const Context& context,
+                bool as_json_text) {
   base::Json results = base::Json::array();
   std::vector<std::vector<std::string>> rows = {kColumns};
-  for (const Workload& workload : workloads()) {
-    spdlog::info("{}: {}", workload.name, workload.summary);
+  for (const std::string& name : names) {
     try {
-      results.push_back(in_a_child([&] { return measure(workload.name, request, context); }));
+      results.push_back(in_a_child([&] { return measure(name, request, context); }));
       rows.push_back(row_of(results.back()));
+      spdlog::info("{}: measured", name);
     } catch (const std::exception& error) {
-      spdlog::warn("left out: {}", error.what());
+      spdlog::warn("{}: left out: {}", name, error.what());
     }
   }
   if (results.empty())
@@ -258,17 +259,17 @@ void print_list() {
 }
 
 void declare(po::options_description& options, po::positional_options_description& positional) {
-  options.add_options()("what", po::value<std::string>(), "")  //
-      ("steps", po::value<int>(), "timed steps")               //
-      ("warmup", po::value<int>(), "steps before them")        //
-      ("threads", po::value<int>(), "default: all cores")      //
+  options.add_options()("what", po::value<std::vector<std::string>>(), "")  //
+      ("steps", po::value<int>(), "timed steps")                            //
+      ("warmup", po::value<int>(), "steps before them")                     //
+      ("threads", po::value<int>(), "default: all cores")                   //
       ("set", po::value<std::vector<std::string>>()->composing(),
        "path=value: overrides a key of the spec; may be given again")  //
       ("batches", po::value<std::string>(),
        "writes the batches of the timed steps to this file, as JSON, and times nothing")  //
       ("list", po::bool_switch(), "the named workloads")                                  //
       ("json", po::bool_switch(), "everything, as JSON");
-  positional.add("what", 1);
+  positional.add("what", -1);
 }
 
 int run(const po::variables_map& values, const Context& context) {
@@ -278,12 +279,15 @@ int run(const po::variables_map& values, const Context& context) {
   }
   const Request request = request_of(values);
   const bool as_json_text = values["json"].as<bool>();
-  if (values.count("what") == 0) {
+  const std::vector<std::string> names =
+      values.count("what") == 0 ? workload_names() : values["what"].as<std::vector<std::string>>();
+  if (names.size() > 1) {
     if (values.count("batches") != 0)
-      throw base::Error({"command line", "--batches", "one workload or spec", "none", "initlab bench --list"});
-    return run_all(request, context, as_json_text);
+      throw base::Error(
+          {"command line", "--batches", "one workload or spec", std::to_string(names.size()), "initlab bench --list"});
+    return run_several(names, request, context, as_json_text);
   }
-  const std::string what = values["what"].as<std::string>();
+  const std::string& what = names.front();
   if (values.count("batches") != 0) {
     const Opened opened = open(what, request, context);
     base::write_file(values["batches"].as<std::string>(),
@@ -302,14 +306,15 @@ int run(const po::variables_map& values, const Context& context) {
 }  // namespace
 
 const Verb kBench = {"bench",
-                     "[WORKLOAD|SPEC] [--steps N] [--warmup N] [--threads N] [--set path=value]... [--batches FILE] "
+                     "[WORKLOAD|SPEC]... [--steps N] [--warmup N] [--threads N] [--set path=value]... [--batches FILE] "
                      "[--list] [--json]",
                      "how fast a training step is, where its time goes, how near that is to the machine's limit",
                      "Times the step that `run` makes, from the weights of the spec's first arm, at the peak learning "
                      "rate; writes nothing.\n"
-                     "Without an argument: every named workload whose data are there, a line each. The share is of "
-                     "oneDNN's 2048^3 product,\n"
-                     "measured in the same process before and after, and counts the products that the loss needs.",
+                     "Of several, or without an argument of all named workloads whose data are there, a line each. The "
+                     "share is of oneDNN's\n"
+                     "2048^3 product, measured in the same process before and after, and counts the products that "
+                     "the loss needs.",
                      declare,
                      run};
 

@@ -64,6 +64,14 @@ Usage usage() {
   return {now.ru_minflt, static_cast<double>(now.ru_maxrss) / 1024};
 }
 
+void fill_halves(std::int64_t n, compute::Cells x) {
+  constexpr compute::Bf16 kHalf = {0x3f00};
+  if (x.element() == compute::Element::f32)
+    std::fill_n(x.f32(), n, 0.5f);
+  else
+    std::fill_n(x.bf16(), n, kHalf);
+}
+
 base::Json column(const std::vector<std::int32_t>& values, std::int32_t begin, std::int32_t end) {
   return std::vector<std::int32_t>(values.begin() + begin, values.begin() + end);
 }
@@ -121,6 +129,8 @@ sweep::Prepared prepare_synthetic(const config::RunPlan& plan, const init::Catal
   return run;
 }
 
+compute::Element products_of(const sweep::Prepared& run) { return model::options_of(run.plan.training).products; }
+
 double Measured::total_seconds() const { return std::accumulate(seconds.begin(), seconds.end(), 0.0); }
 
 double quantile(std::vector<double> seconds, double share) {
@@ -131,24 +141,27 @@ double quantile(std::vector<double> seconds, double share) {
   return seconds[below] + (at - std::floor(at)) * (seconds[above] - seconds[below]);
 }
 
-double matmul_gflops() {
-  constexpr std::int64_t kSide = 2048;
+double matmul_gflops(compute::Element element) {
+  constexpr std::int64_t kSide = 2048, kNumbers = kSide * kSide;
   constexpr double kOperations = 2.0 * kSide * kSide * kSide;
   compute::Arena arena;
-  float *a = nullptr, *b = nullptr, *c = nullptr;
+  compute::Cells a, b, c;
   const auto book = [&] {
-    for (float** matrix : {&a, &b, &c}) *matrix = arena.take<float>(kSide * kSide);
+    for (compute::Cells* matrix : {&a, &b, &c})
+      *matrix = element == compute::Element::f32 ? compute::Cells(arena.take<float>(kNumbers))
+                                                 : compute::Cells(arena.take<compute::Bf16>(kNumbers));
   };
   book();
   arena.grant();
   book();
-  std::fill_n(a, kSide * kSide, 0.5f);
-  std::fill_n(b, kSide * kSide, 0.25f);
+  fill_halves(kNumbers, a);
+  fill_halves(kNumbers, b);
   compute::Gemm gemm;
+  const compute::Product product = {.m = kSide, .n = kSide, .k = kSide, .operands = element, .result = element};
   double best = 0;
   for (int repeat = 0; repeat < 6; ++repeat) {  // the first builds the kernel
     const auto start = std::chrono::steady_clock::now();
-    gemm({.m = kSide, .n = kSide, .k = kSide}, a, b, c);
+    gemm(product, a, b, c);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     best = std::max(best, kOperations / seconds.count() / 1e9);
   }
@@ -194,7 +207,7 @@ Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog,
   measured.page_faults = usage().minor_faults - faults;
   measured.phases = times.all();
   measured.peak_rss_mib = usage().peak_rss_mib;
-  measured.matmul_gflops = std::max(matmul_before, matmul_gflops());
+  measured.matmul_gflops = std::max(matmul_before, matmul_gflops(products_of(run)));
   return measured;
 }
 

@@ -9,6 +9,7 @@
 
 #include "app/allocations.hpp"
 #include "base/json.hpp"
+#include "compute/element.hpp"
 #include "compute/phases.hpp"
 #include "init/init.hpp"
 #include "sweep/prepare.hpp"
@@ -42,9 +43,12 @@ struct Measured {
 // Seconds that at most this share of the steps stay below; linear between neighbours. share in [0, 1].
 double quantile(std::vector<double> seconds, double share);
 
-// Largest rate of a 2048^3 product by oneDNN among a few, in 10^9 operations a second. Call after
-// compute::set_threads.
-double matmul_gflops();
+// What enters the run's matrix products.
+compute::Element products_of(const sweep::Prepared& run);
+
+// Largest rate of a 2048^3 product by oneDNN among a few, operands and result stored as `element`, in 10^9 operations a
+// second. Call after compute::set_threads.
+double matmul_gflops(compute::Element element);
 
 // Trains: warm-up steps 0 .. warmup-1, then the timed ones, all at the peak rate. compute::set_threads comes before.
 // `matmul_before`: what matmul_gflops() said before. Throws base::Error where initialization fails or a loss is not

@@ -77,20 +77,21 @@ HWY_AFTER_NAMESPACE();
 #include <cmath>
 #include <cstddef>
 
+#include "compute/parallel.hpp"
+
 namespace initlab::compute {
 namespace {
 
 HWY_EXPORT(update_piece);
 HWY_EXPORT(squares_of_piece);
 
-// Calls body(i) for each piece. Threads take turns, some pieces a turn, always the same for a number of threads: so
-// their work is about equal though pieces are not, and what a thread had in its cache at the last step, it gets again.
+// Calls body(i) for each piece. Threads take turns, some pieces a turn: so their work is about equal though pieces are
+// not, and what a thread had in its cache at the last step, it gets again.
 template <class Body>
 void for_pieces(std::span<const Piece> pieces, const Body& body) {
-  constexpr int kTurn = 4;
-  const auto n = static_cast<std::int64_t>(pieces.size());
-#pragma omp parallel for schedule(static, kTurn) if (n > kTurn)
-  for (std::int64_t i = 0; i < n; ++i) body(static_cast<std::size_t>(i));
+  constexpr std::int64_t kTurn = 4;
+  for_turns(std::ssize(pieces), kTurn, omp_get_max_threads(),
+            [&](std::int64_t i) { body(static_cast<std::size_t>(i)); });
 }
 
 }  // namespace

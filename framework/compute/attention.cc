@@ -111,6 +111,13 @@ HWY_INLINE void finish(const Out& y, std::int64_t first, std::int64_t n, std::in
   });
 }
 
+// C (m, n) = A (m, k) B, or += it.
+HWY_INLINE void product(std::int64_t m, std::int64_t n, std::int64_t k, const Strided& a, const F32Rows& b,
+                        const Target& c, bool accumulate = false, const float* factors = nullptr) {
+  multiply({m, n, k, a, b.data, b.row, c.data, c.row, accumulate, factors});
+}
+HWY_INLINE Strided plain(const F32Rows& x) { return {x.data, x.row, 1}; }
+
 HWY_INLINE std::int64_t whole_vectors(std::int64_t n) {
   const auto width = static_cast<std::int64_t>(hn::Lanes(Lanes()));
   return (n + width - 1) / width * width;
@@ -135,28 +142,15 @@ void forward_item(const Item& item, const Forward& out, float* memory) {
     const std::int64_t columns = block.columns;
     const F32Rows query = widened(item.query, first, n, d, scratch.query);
     transpose(n, d, query.data, query.row, item.score_scale, scratch.query_columns, columns);
-    multiply({.m = s,
-              .n = columns,
-              .k = d,
-              .a = {key.data, key.row, 1},
-              .b = scratch.query_columns,
-              .b_row = columns,
-              .c = scratch.scores,
-              .c_row = columns});
+    // scores^T = K Q^T
+    product(s, columns, d, plain(key), {scratch.query_columns, columns}, {scratch.scores, columns});
     float factors[kBlock], log_sums[kBlock];
     softmax_forward(block, item.dropout, scratch.scores, factors, log_sums);
-    const Target context = target_of(out.context, first, d, scratch.rows);
-    multiply({.m = n,
-              .n = d,
-              .k = s,
-              .a = {scratch.scores, 1, columns},
-              .b = value.data,
-              .b_row = value.row,
-              .c = context.data,
-              .c_row = context.row,
-              .factors = factors});
-    finish(out.context, first, n, d, scratch.rows);
     for (std::int64_t i = 0; i < n; ++i) out.log_sums[(first + i) * item.heads] = log_sums[i];
+    // context = dropout(P) V
+    const Target context = target_of(out.context, first, d, scratch.rows);
+    product(n, d, s, {scratch.scores, 1, columns}, value, context, /*accumulate=*/false, factors);
+    finish(out.context, first, n, d, scratch.rows);
   });
 }
 
@@ -165,64 +159,26 @@ void backward_item(const Item& item, const Backward& out, float* memory) {
   const Scratch scratch(memory, s, d);
   const F32Rows key = widened(item.key, 0, s, d, scratch.keys), value = widened(item.value, 0, s, d, scratch.values);
   const Target dkey = target_of(out.dkey, 0, d, scratch.dkeys), dvalue = target_of(out.dvalue, 0, d, scratch.dvalues);
-  if (item.queries == 0)  // no term: sums of nothing
-    for (std::int64_t r = 0; r < s; ++r) {
-      std::fill_n(dkey.data + r * dkey.row, d, 0.0f);
-      std::fill_n(dvalue.data + r * dvalue.row, d, 0.0f);
-    }
+  if (item.queries == 0)  // sums of nothing
+    for (const Target& zero : {dkey, dvalue}) product(s, d, 0, {}, {}, zero);
   for_blocks(item, [&](std::int64_t first, std::int64_t n, const ScoreBlock& block) HWY_ATTR {
     const std::int64_t columns = block.columns;
-    const bool more = first != 0;  // the gradients of the keys and values are sums over the blocks
     const F32Rows query = widened(item.query, first, n, d, scratch.query);
     const F32Rows dcontext = widened(out.dcontext, first, n, d, scratch.dcontext);
     transpose(n, d, query.data, query.row, item.score_scale, scratch.query_columns, columns);
     transpose(n, d, dcontext.data, dcontext.row, 1.0f, scratch.dcontext_columns, columns);
-    multiply({.m = s,
-              .n = columns,
-              .k = d,
-              .a = {key.data, key.row, 1},
-              .b = scratch.query_columns,
-              .b_row = columns,
-              .c = scratch.scores,
-              .c_row = columns});
-    multiply({.m = s,
-              .n = columns,
-              .k = d,
-              .a = {value.data, value.row, 1},
-              .b = scratch.dcontext_columns,
-              .b_row = columns,
-              .c = scratch.dscores,
-              .c_row = columns});
+    // scores^T = K Q^T, and the loss by the weights, transposed: V dcontext^T
+    product(s, columns, d, plain(key), {scratch.query_columns, columns}, {scratch.scores, columns});
+    product(s, columns, d, plain(value), {scratch.dcontext_columns, columns}, {scratch.dscores, columns});
     float log_sums[kBlock] = {};
     for (std::int64_t i = 0; i < n; ++i) log_sums[i] = out.log_sums[(first + i) * item.heads];
     softmax_backward(block, item.dropout, log_sums, item.score_scale, scratch.scores, scratch.dscores);
-    multiply({.m = s,
-              .n = d,
-              .k = n,
-              .a = {scratch.scores, columns, 1},
-              .b = dcontext.data,
-              .b_row = dcontext.row,
-              .c = dvalue.data,
-              .c_row = dvalue.row,
-              .accumulate = more});
-    multiply({.m = s,
-              .n = d,
-              .k = n,
-              .a = {scratch.dscores, columns, 1},
-              .b = query.data,
-              .b_row = query.row,
-              .c = dkey.data,
-              .c_row = dkey.row,
-              .accumulate = more});
+    // dV = dropout(P)^T dcontext, dK = dscores^T Q, dQ = dscores K; those of keys and values are sums over the blocks
+    const bool more = first != 0;
+    product(s, d, n, {scratch.scores, columns, 1}, dcontext, dvalue, more);
+    product(s, d, n, {scratch.dscores, columns, 1}, query, dkey, more);
     const Target dquery = target_of(out.dquery, first, d, scratch.rows);
-    multiply({.m = n,
-              .n = d,
-              .k = s,
-              .a = {scratch.dscores, 1, columns},
-              .b = key.data,
-              .b_row = key.row,
-              .c = dquery.data,
-              .c_row = dquery.row});
+    product(n, d, s, {scratch.dscores, 1, columns}, key, dquery);
     finish(out.dquery, first, n, d, scratch.rows);
   });
   finish(out.dkey, 0, s, d, scratch.dkeys);
@@ -233,9 +189,9 @@ void backward_item(const Item& item, const Backward& out, float* memory) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <omp.h>
-
 #include <cmath>
+
+#include "compute/parallel.hpp"
 
 namespace initlab::compute {
 namespace {
@@ -254,8 +210,7 @@ void for_items(const AttentionShape& shape, const AttentionBatch& batch, const D
                const AttentionInput& input, float* scratch, const Body& body) {
   const std::int64_t per_thread = Scratch::size(shape.longest, shape.head_size);
   const std::int64_t items = batch.sequences * shape.heads;
-#pragma omp parallel for schedule(static, 1) num_threads(std::min(shape.threads, omp_get_max_threads()))
-  for (std::int64_t i = 0; i < items; ++i) {
+  for_turns(items, 1, shape.threads, [&](std::int64_t i) {
     const std::int64_t b = i / shape.heads, head = i % shape.heads;
     const Place place{batch.offsets[b], batch.query_offsets[b], head, head * shape.head_size};
     Item item;
@@ -271,7 +226,7 @@ void for_items(const AttentionShape& shape, const AttentionBatch& batch, const D
     item.key = {input.key + place.key_row * input.key_row + place.column, input.key_row};
     item.value = {input.value + place.key_row * input.key_row + place.column, input.key_row};
     body(item, place, scratch + omp_get_thread_num() * per_thread);
-  }
+  });
 }
 
 }  // namespace

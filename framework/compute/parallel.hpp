@@ -1,4 +1,7 @@
-// Work in equal, contiguous shares, one a thread, always the same for a number of threads. Internal to compute/.
+// Work for the threads, divided the same way at each call with the same number of threads. Internal to compute/.
+//
+// What one thread can do alone is done without a region: libgomp allocates a team for each region of one thread, and
+// for each whose size is not the last one's.
 #pragma once
 
 #include <omp.h>
@@ -9,12 +12,11 @@
 namespace initlab::compute {
 
 // Calls body(begin, end) so that the calls cover 0 .. n-1 once; borders are multiples of `grain`. One share where there
-// is no more than one grain of work: without a region then, since libgomp allocates for a team of another size than the
-// last one's.
+// is no more than one grain of work.
 template <class Body>
 void for_shares(std::int64_t n, std::int64_t grain, const Body& body) {
   const std::int64_t blocks = (n + grain - 1) / grain;
-  if (blocks <= 1) {
+  if (blocks <= 1 || omp_get_max_threads() == 1) {
     if (n > 0) body(std::int64_t{0}, n);
     return;
   }
@@ -26,6 +28,18 @@ void for_shares(std::int64_t n, std::int64_t grain, const Body& body) {
     const std::int64_t end = std::min(n, blocks * (thread + 1) / threads * grain);
     if (begin < end) body(begin, end);
   }
+}
+
+// Calls body(i) for i = 0 .. n-1. Threads, at most `most`, take turns of `turn` neighbours.
+template <class Body>
+void for_turns(std::int64_t n, std::int64_t turn, int most, const Body& body) {
+  const int threads = std::min(most, omp_get_max_threads());
+  if (threads == 1 || n <= turn) {
+    for (std::int64_t i = 0; i < n; ++i) body(i);
+    return;
+  }
+#pragma omp parallel for schedule(static, turn) num_threads(threads)
+  for (std::int64_t i = 0; i < n; ++i) body(i);
 }
 
 }  // namespace initlab::compute

@@ -24,7 +24,8 @@ class Verbs : public SmallExperiment {
 TEST_F(Verbs, HelpNamesEveryVerb) {
   const Said said = initlab({"help"});
   EXPECT_EQ(said.code, 0);
-  for (const char* verb : {"run", "plan", "compare", "show", "audit", "selftest", "plugins", "tokenize", "data"}) {
+  for (const char* verb :
+       {"run", "plan", "compare", "show", "audit", "bench", "selftest", "plugins", "tokenize", "data"}) {
     EXPECT_NE(said.out.find(verb), std::string::npos) << verb;
     const Said one = initlab({"help", verb});
     EXPECT_EQ(one.code, 0);
