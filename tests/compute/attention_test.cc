@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "compute/each_target.hpp"
@@ -286,6 +287,30 @@ TEST_P(AttentionTest, ThreadsChangeNoBit) {
     EXPECT_EQ(again.dkv.f32, whole.dkv.f32);
   }
   omp_set_num_threads(before);
+}
+
+// A query's context has the same bits whoever asks beside it: a layer that computes only some rows computes the same.
+TEST_P(AttentionTest, OtherQueriesChangeNoBitOfTheContext) {
+  const std::int64_t s = 90, heads = 2, d = 16, h = heads * d;
+  const AttentionShape shape{.heads = heads, .head_size = d, .longest = s, .threads = 1};
+  const auto qkv = random_values(s * 3 * h, "qkv");
+  std::vector<std::int32_t> positions(static_cast<std::size_t>(s));
+  std::iota(positions.begin(), positions.end(), 0);
+  const std::vector<std::int32_t> slots = {3}, offsets = {0, 90}, some = {0, 5};
+  std::vector<float> scratch(static_cast<std::size_t>(attention_scratch(shape)));
+  const auto context = [&](std::int32_t first, const std::vector<std::int32_t>& query_offsets) {
+    std::vector<float> y(static_cast<std::size_t>(query_offsets[1] * h)), log_sums(y.size());
+    attention_forward(shape, {1, offsets.data(), slots.data(), query_offsets.data(), positions.data() + first},
+                      dropout_site(0.2, kKey, kStep, kSite),
+                      {qkv.data() + first * 3 * h, 3 * h, qkv.data() + h, qkv.data() + 2 * h, 3 * h}, y.data(),
+                      log_sums.data(), scratch.data());
+    return y;
+  };
+  const std::vector<float> all = context(0, offsets);
+  for (const std::int32_t first : {0, 13, 62, 85}) {
+    const auto begin = all.begin() + first * h;
+    EXPECT_EQ(context(first, some), std::vector<float>(begin, begin + 5 * h)) << first;
+  }
 }
 
 TEST_P(AttentionTest, NanReachesTheContextOfItsSequenceOnly) {
