@@ -39,6 +39,7 @@ void check_shape(const config::ModelConfig& model) {
 Options options_of(const config::TrainingConfig& training) {
   return {.products = training.precision == "bf16" ? compute::Element::bf16 : compute::Element::f32,
           .last_layer_rows = training.uses("last_layer_rows"),
+          .streamed_loss = training.uses("streamed_loss"),
           .packed_weights = training.uses("packed_weights"),
           .huge_pages = training.uses("huge_pages")};
 }
@@ -86,7 +87,7 @@ struct Bert::Impl {
     attention = {model.heads, model.hidden / model.heads, capacity.longest, compute::available_threads()};
     for (std::int64_t l = 0; l < model.layers; ++l) layers.emplace_back(model, l, attention, options.products);
     if (kind == config::HeadKind::mlm)
-      mlm = std::make_unique<MlmHead>(model, options.products);
+      mlm = std::make_unique<MlmHead>(model, options.products, options.streamed_loss);
     else
       pooled = std::make_unique<PooledHead>(model, kind == config::HeadKind::regressor, outputs());
     book();
@@ -251,9 +252,7 @@ std::span<const float> Bert::logits() const {
 std::int64_t Bert::correct_predictions() const { return impl_->mlm ? impl_->mlm->hits() : 0; }
 
 void Bert::copy_mlm_logits(std::span<float> dst) const {
-  if (!impl_->mlm) return;
-  const std::span<const float> logits = impl_->mlm->logits();
-  std::copy_n(logits.begin(), std::min(dst.size(), logits.size()), dst.begin());
+  if (impl_->mlm) impl_->mlm->copy_logits(impl_->workspace, dst);
 }
 
 double training_flops(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels,

@@ -40,6 +40,7 @@ struct Dropout {
 struct Options {
   compute::Element products = compute::Element::f32;  // what enters matrix products
   bool last_layer_rows = true;
+  bool streamed_loss = true;
   bool packed_weights = true;
   bool huge_pages = true;
 };
@@ -68,8 +69,8 @@ class Bert {
   std::span<const float> logits() const;
   // mlm: how many of the last forward's predicted positions had their label as the highest logit.
   std::int64_t correct_predictions() const;
-  // mlm: logits (P, V) of the last forward's predicted positions, written to dst; before backward, which turns them
-  // into their gradient. For tests and tools.
+  // mlm: logits (P, V) of the last forward's predicted positions, written to dst; computed again, from values as they
+  // were. For tests and tools.
   void copy_mlm_logits(std::span<float> dst) const;
   // Adds d(scale * sum of losses)/d(parameters) of the last forward to gradients().
   void backward(float scale);

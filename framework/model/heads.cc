@@ -110,18 +110,27 @@ void PooledHead::backward(const Step& step, Workspace& workspace, float scale, f
 
 std::span<const float> PooledHead::logits() const { return {logits_, static_cast<std::size_t>(sequences_ * outputs_)}; }
 
-MlmHead::MlmHead(const config::ModelConfig& model, compute::Element products)
-    : model_(model), products_(products), activation_(activation_of(model)) {}
+namespace {
+
+// Columns of a streamed piece: a few hundred rows of it stay in the caches.
+constexpr std::int64_t kPieceColumns = 2048;
+
+}  // namespace
+
+MlmHead::MlmHead(const config::ModelConfig& model, compute::Element products, bool streamed)
+    : model_(model), products_(products), streamed_(streamed), activation_(activation_of(model)) {}
 
 void MlmHead::book(compute::Arena& arena, const Capacity& capacity) {
-  const std::int64_t rows = padded(capacity.predictions), h = model_.hidden, v = model_.vocabulary;
+  const std::int64_t rows = padded(capacity.predictions), h = model_.hidden;
+  const std::int64_t columns = streamed_ ? std::min(kPieceColumns, model_.vocabulary) : model_.vocabulary;
   for (float** buffer : {&inner_, &xhat_, &dnormed_}) *buffer = arena.take<float>(rows * h);
   inverse_deviation_ = arena.take<float>(rows);
   normed_.book(arena, rows * h, products_);
-  logits_ = arena.take<float>(rows * v);
+  logits_ = arena.take<float>(rows * columns);
   const bool narrow = products_ == compute::Element::bf16;
-  dlogits_ = narrow ? take_cells(arena, rows * v, products_) : compute::Cells(logits_);
+  dlogits_ = narrow ? take_cells(arena, rows * columns, products_) : compute::Cells(logits_);
   dinner_ = narrow ? take_cells(arena, rows * h, products_) : compute::Cells(dnormed_);
+  state_ = arena.take<compute::CrossEntropyRow>(rows);
   losses_ = arena.take<double>(rows);
   log_sums_ = arena.take<float>(rows);
   hits_ = arena.take<std::int32_t>(rows);
@@ -132,6 +141,18 @@ void MlmHead::bind(const Blocks& blocks) {
   norm_ = norm(blocks, "cls.predictions.transform.LayerNorm");
   decoder_ = {model_.hidden, model_.vocabulary, slice(blocks, "bert.embeddings.word_embeddings.weight"),
               slice(blocks, "cls.predictions.bias")};
+}
+
+template <class Body>
+void MlmHead::for_pieces(const Body& body) const {
+  const std::int64_t columns = streamed_ ? kPieceColumns : model_.vocabulary;
+  for (std::int64_t first = 0; first < model_.vocabulary; first += columns)
+    body(Piece{first, std::min(columns, model_.vocabulary - first)});
+}
+
+void MlmHead::make_logits(Workspace& workspace, const Piece& piece) {
+  decoder_.outputs(piece.first, piece.count)
+      .forward(workspace, padded(predictions_), normed_.view().operand, logits_, /*with_bias=*/true);
 }
 
 double MlmHead::forward(const Step& step, Workspace& workspace, Hidden hidden) {
@@ -147,27 +168,31 @@ double MlmHead::forward(const Step& step, Workspace& workspace, Hidden hidden) {
                           norm_.shift.value, xhat_, normed_.values, inverse_deviation_, normed_.rounded);
     normed_.clear_padding(p, h);
   }
-  decoder_.forward(workspace, rows, normed_.view().operand, logits_, /*with_bias=*/true);
-  const Timed timed(workspace.times, Phase::loss);
-  compute::cross_entropy_forward(p, model_.vocabulary, logits_, step.batch->masked_labels.data(), losses_, log_sums_,
-                                 hits_);
+  const std::int32_t* labels = step.batch->masked_labels.data();
+  compute::cross_entropy_start(p, state_);
+  for_pieces([&](const Piece& piece) {
+    make_logits(workspace, piece);
+    const Timed timed(workspace.times, Phase::loss);
+    compute::cross_entropy_update(p, chunk(piece), labels, state_);
+  });
+  compute::cross_entropy_finish(p, labels, state_, losses_, log_sums_, hits_);
   return std::accumulate(losses_, losses_ + p, 0.0);
 }
 
 void MlmHead::backward(const Step& step, Workspace& workspace, float scale, float* dhidden) {
   const std::int64_t p = step.read.count, rows = padded(p), h = model_.hidden;
-  {
-    const Timed timed(workspace.times, Phase::loss);
-    compute::cross_entropy_backward(p, model_.vocabulary, logits_, step.batch->masked_labels.data(), log_sums_, scale);
-    compute::add_column_sums(p, model_.vocabulary, logits_, model_.vocabulary, decoder_.bias.gradient);
-    if (products_ == compute::Element::bf16) {
-      const auto n = static_cast<std::size_t>(p * model_.vocabulary);
-      compute::round_to_bf16({logits_, n}, {dlogits_.bf16(), n});
+  for_pieces([&](const Piece& piece) {
+    if (streamed_) make_logits(workspace, piece);
+    {
+      const Timed timed(workspace.times, Phase::loss);
+      compute::cross_entropy_backward(p, chunk(piece), step.batch->masked_labels.data(), log_sums_, scale, dlogits_,
+                                      piece.count, decoder_.bias.gradient + piece.first);
+      clear_padding(p, piece.count, dlogits_);
     }
-    clear_padding(p, model_.vocabulary, dlogits_);
-  }
-  decoder_.backward_weight(workspace, rows, normed_.view().operand, dlogits_);
-  decoder_.backward_input(workspace, rows, dlogits_, dnormed_, /*accumulate=*/false);
+    const Dense decoder = decoder_.outputs(piece.first, piece.count);
+    decoder.backward_weight(workspace, rows, normed_.view().operand, dlogits_);
+    decoder.backward_input(workspace, rows, dlogits_, dnormed_, /*accumulate=*/piece.first > 0);
+  });
   {
     const Timed timed(workspace.times, Phase::elementwise);
     compute::norm_backward({p, h}, {}, norm_.scale.value, xhat_, inverse_deviation_, dnormed_,
@@ -184,8 +209,15 @@ void MlmHead::backward(const Step& step, Workspace& workspace, float scale, floa
   transform_.backward_input(workspace, rows, dinner_, dhidden, /*accumulate=*/false);
 }
 
-std::span<const float> MlmHead::logits() const {
-  return {logits_, static_cast<std::size_t>(predictions_ * model_.vocabulary)};
+void MlmHead::copy_logits(Workspace& workspace, std::span<float> dst) {
+  for_pieces([&](const Piece& piece) {
+    make_logits(workspace, piece);
+    for (std::int64_t r = 0; r < predictions_; ++r)
+      for (std::int64_t c = 0; c < piece.count; ++c) {
+        const auto at = static_cast<std::size_t>(r * model_.vocabulary + piece.first + c);
+        if (at < dst.size()) dst[at] = logits_[r * piece.count + c];
+      }
+  });
 }
 
 std::int64_t MlmHead::hits() const { return std::accumulate(hits_, hits_ + predictions_, std::int64_t{0}); }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "compute/gelu.hpp"
+#include "compute/loss.hpp"
 #include "config/config.hpp"
 #include "model/bert.hpp"
 #include "model/step.hpp"
@@ -60,38 +61,52 @@ class PooledHead : public Head {
   std::int32_t* zeros_ = nullptr;  // (B) the position of a pooled row
 };
 
-// logits = norm(gelu(hidden Wt^T + bt)) E^T + b for predicted rows only; E is the word embedding.
+// logits = norm(gelu(hidden Wt^T + bt)) E^T + b for predicted rows only; E is the word embedding. The vocabulary is
+// walked in pieces of columns. Streamed, a piece's logits are forgotten as soon as its part of the loss is known, and
+// computed again in the backward pass; else there is one piece, which is kept.
 class MlmHead : public Head {
  public:
-  MlmHead(const config::ModelConfig& model, compute::Element products);
+  MlmHead(const config::ModelConfig& model, compute::Element products, bool streamed);
   void book(compute::Arena& arena, const Capacity& capacity) override;
   void bind(const Blocks& blocks) override;
   double forward(const Step& step, Workspace& workspace, Hidden hidden) override;
   void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) override;
-  std::span<const float> logits() const;  // (P, V) of the last forward, until backward turns them into their gradient
-  std::int64_t hits() const;              // rows whose label had the highest logit
+  std::int64_t hits() const;  // rows whose label had the highest logit
+  // dst (P, V): the logits of the last forward, computed again. Values must be as they were.
+  void copy_logits(Workspace& workspace, std::span<float> dst);
 
  private:
+  // Columns of the vocabulary.
+  struct Piece {
+    std::int64_t first = 0, count = 0;
+  };
+  template <class Body>
+  void for_pieces(const Body& body) const;
+  void make_logits(Workspace& workspace, const Piece& piece);
+  compute::LogitChunk chunk(const Piece& piece) const { return {logits_, piece.count, piece.first, piece.count}; }
+
   config::ModelConfig model_;
   compute::Element products_;
+  bool streamed_;
   compute::Gelu activation_;
   std::int64_t predictions_ = 0;  // P of the last forward
   Dense transform_;
   Norm norm_;
   Dense decoder_;  // weight: the word embedding
 
-  Hidden hidden_;                       // (P, H)
-  float* inner_ = nullptr;              // (P, H) before bias and GELU
-  float* xhat_ = nullptr;               // (P, H)
-  float* inverse_deviation_ = nullptr;  // (P)
-  HiddenStates normed_;                 // (P, H)
-  float* logits_ = nullptr;             // (P, V)
-  compute::Cells dlogits_;              // (P, V); the logits' own memory where products read f32
-  float* dnormed_ = nullptr;            // (P, H)
-  compute::Cells dinner_;               // (P, H); dnormed's own memory where products read f32
-  double* losses_ = nullptr;            // (P)
-  float* log_sums_ = nullptr;           // (P)
-  std::int32_t* hits_ = nullptr;        // (P)
+  Hidden hidden_;                              // (P, H)
+  float* inner_ = nullptr;                     // (P, H) before bias and GELU
+  float* xhat_ = nullptr;                      // (P, H)
+  float* inverse_deviation_ = nullptr;         // (P)
+  HiddenStates normed_;                        // (P, H)
+  float* logits_ = nullptr;                    // (P, columns of a piece)
+  compute::Cells dlogits_;                     // likewise; the logits' own memory where products read f32
+  float* dnormed_ = nullptr;                   // (P, H)
+  compute::Cells dinner_;                      // (P, H); dnormed's own memory where products read f32
+  compute::CrossEntropyRow* state_ = nullptr;  // (P)
+  double* losses_ = nullptr;                   // (P)
+  float* log_sums_ = nullptr;                  // (P)
+  std::int32_t* hits_ = nullptr;               // (P)
 };
 
 }  // namespace initlab::model

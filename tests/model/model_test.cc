@@ -259,6 +259,29 @@ TEST(Mlm, CountsCorrectPredictionsAndCopiesLogits) {
   EXPECT_TRUE(bert.logits().empty());
 }
 
+// A vocabulary of several pieces, the last one short.
+TEST(Mlm, StreamedLossIsTheKeptOnes) {
+  config::ModelConfig model = small_model();
+  model.vocabulary = 5000;
+  Bert streamed(model, HeadKind::mlm, 0, kCapacity);
+  Bert kept(model, HeadKind::mlm, 0, kCapacity, {.streamed_loss = false});
+  randomize(streamed);
+  randomize(kept);
+  batch::Batch batch = batch_of(HeadKind::mlm, {0, 1, 2});
+  batch.masked_labels.back() = 4999;
+  batch.masked_labels.front() = 2048;
+  const double loss = kept.forward(batch, dropout_at(1));
+  EXPECT_NEAR(streamed.forward(batch, dropout_at(1)), loss, 100 * testing_tools::kEps * loss);
+  EXPECT_EQ(streamed.correct_predictions(), kept.correct_predictions());
+  std::vector<float> one(batch.masked_rows.size() * 5000), other(one.size());
+  streamed.copy_mlm_logits(one);
+  kept.copy_mlm_logits(other);
+  EXPECT_LT(distance(one, other), 100 * testing_tools::kEps);
+  streamed.backward(1);
+  kept.backward(1);
+  EXPECT_LT(distance(streamed.gradients(), kept.gradients()), 500 * testing_tools::kEps);
+}
+
 TEST(Mlm, ABatchWithoutPredictionsHasNoLossAndNoGradient) {
   Bert bert(small_model(), HeadKind::mlm, 0, kCapacity);
   randomize(bert);
@@ -379,7 +402,8 @@ TEST_P(Model, OptimizationsChangeNoDropoutBit) {
   bert_.backward(1);
   const double other = bert_.forward(batch, dropout_at(4));
   ASSERT_GT(std::fabs(other - loss), 1e-3 * std::fabs(loss)) << "dropout does not show in the loss";
-  std::vector<Options> all(3);
+  std::vector<Options> all(4);
+  all[3].streamed_loss = false;
   all[0].last_layer_rows = false;
   all[1].packed_weights = false;
   all[2].huge_pages = false;
