@@ -199,33 +199,58 @@ namespace {
 HWY_EXPORT(forward_item);
 HWY_EXPORT(backward_item);
 
-struct Place {  // of an item
-  std::int64_t key_row = 0, query_row = 0, head = 0, column = 0;
-};
+// What is computed from what: sequence and head i / A and i % A.
+struct Work {
+  const AttentionShape& shape;
+  const AttentionBatch& batch;
+  const DropoutSite& dropout;
+  const AttentionInput& input;
 
-// Calls body(item, place, memory) for every sequence and head. Neighbouring items go to different threads: lengths are
-// often sorted.
-template <class Body>
-void for_items(const AttentionShape& shape, const AttentionBatch& batch, const DropoutSite& dropout,
-               const AttentionInput& input, float* scratch, const Body& body) {
-  const std::int64_t per_thread = Scratch::size(shape.longest, shape.head_size);
-  const std::int64_t items = batch.sequences * shape.heads;
-  for_turns(items, 1, shape.threads, [&](std::int64_t i) {
-    const std::int64_t b = i / shape.heads, head = i % shape.heads;
-    const Place place{batch.offsets[b], batch.query_offsets[b], head, head * shape.head_size};
+  std::int64_t items() const { return batch.sequences * shape.heads; }
+  std::int64_t head(std::int64_t i) const { return i % shape.heads; }
+  std::int64_t column(std::int64_t i) const { return head(i) * shape.head_size; }
+  std::int64_t key_row(std::int64_t i) const { return batch.offsets[i / shape.heads]; }
+  std::int64_t query_row(std::int64_t i) const { return batch.query_offsets[i / shape.heads]; }
+
+  Item item(std::int64_t i) const {
+    const std::int64_t b = i / shape.heads, keys = key_row(i) * input.key_row + column(i);
     Item item;
     item.keys = batch.offsets[b + 1] - batch.offsets[b];
     item.queries = batch.query_offsets[b + 1] - batch.query_offsets[b];
     item.d = shape.head_size;
     item.slot = batch.slots[b];
-    item.positions = batch.query_positions + place.query_row;
+    item.positions = batch.query_positions + query_row(i);
     item.heads = shape.heads;
-    item.dropout = dropout.at(dropout.site + static_cast<std::uint32_t>(head));
+    item.dropout = dropout.at(dropout.site + static_cast<std::uint32_t>(head(i)));
     item.score_scale = 1.0f / std::sqrt(static_cast<float>(item.d));
-    item.query = {input.query + place.query_row * input.query_row + place.column, input.query_row};
-    item.key = {input.key + place.key_row * input.key_row + place.column, input.key_row};
-    item.value = {input.value + place.key_row * input.key_row + place.column, input.key_row};
-    body(item, place, scratch + omp_get_thread_num() * per_thread);
+    item.query = {input.query + query_row(i) * input.query_row + column(i), input.query_row};
+    item.key = {input.key + keys, input.key_row};
+    item.value = {input.value + keys, input.key_row};
+    return item;
+  }
+};
+
+// Asks for rows that will be read soon. They are short and far apart, which the CPU does not foresee.
+void fetch(const In& x, std::int64_t rows, std::int64_t d) {
+  const auto bytes = static_cast<std::int64_t>(bytes_of(x.data.element()));
+  const char* at = static_cast<const char*>(x.data.data());
+  for (std::int64_t r = 0; r < rows; ++r, at += x.row * bytes)
+    for (std::int64_t i = 0; i < d * bytes; i += 64) __builtin_prefetch(at + i, /*rw=*/0, /*locality=*/2);
+}
+
+// Calls body(i, item, memory) for every sequence and head. Neighbouring items go to different threads: lengths are
+// often sorted.
+template <class Body>
+void for_items(const Work& work, float* scratch, const Body& body) {
+  const std::int64_t per_thread = Scratch::size(work.shape.longest, work.shape.head_size);
+  for_turns(work.items(), 1, work.shape.threads, [&](std::int64_t i) {
+    if (const std::int64_t next = i + omp_get_num_threads(); next < work.items()) {
+      const Item ahead = work.item(next);
+      fetch(ahead.query, ahead.queries, ahead.d);
+      fetch(ahead.key, ahead.keys, ahead.d);
+      fetch(ahead.value, ahead.keys, ahead.d);
+    }
+    body(i, work.item(i), scratch + omp_get_thread_num() * per_thread);
   });
 }
 
@@ -240,9 +265,10 @@ int available_threads() { return omp_get_max_threads(); }
 void attention_forward(const AttentionShape& shape, const AttentionBatch& batch, const DropoutSite& dropout,
                        const AttentionInput& input, Cells context, float* log_sums, float* scratch) {
   const std::int64_t row = shape.heads * shape.head_size;
-  for_items(shape, batch, dropout, input, scratch, [&](const Item& item, const Place& place, float* memory) {
-    const Forward out{{context + place.query_row * row + place.column, row},
-                      log_sums + place.query_row * shape.heads + place.head};
+  const Work work{shape, batch, dropout, input};
+  for_items(work, scratch, [&](std::int64_t i, const Item& item, float* memory) {
+    const Forward out{{context + work.query_row(i) * row + work.column(i), row},
+                      log_sums + work.query_row(i) * shape.heads + work.head(i)};
     HWY_DYNAMIC_DISPATCH(forward_item)(item, out, memory);
   });
 }
@@ -251,11 +277,13 @@ void attention_backward(const AttentionShape& shape, const AttentionBatch& batch
                         const AttentionInput& input, const float* log_sums, ConstCells dcontext,
                         const AttentionGradients& gradients, float* scratch) {
   const std::int64_t row = shape.heads * shape.head_size;
-  for_items(shape, batch, dropout, input, scratch, [&](const Item& item, const Place& place, float* memory) {
-    const std::int64_t key = place.key_row * gradients.key_row + place.column;
-    const Backward out{log_sums + place.query_row * shape.heads + place.head,
-                       {dcontext + place.query_row * row + place.column, row},
-                       {gradients.dquery + place.query_row * gradients.query_row + place.column, gradients.query_row},
+  const Work work{shape, batch, dropout, input};
+  for_items(work, scratch, [&](std::int64_t i, const Item& item, float* memory) {
+    const std::int64_t query = work.query_row(i), column = work.column(i);
+    const std::int64_t key = work.key_row(i) * gradients.key_row + column;
+    const Backward out{log_sums + query * shape.heads + work.head(i),
+                       {dcontext + query * row + column, row},
+                       {gradients.dquery + query * gradients.query_row + column, gradients.query_row},
                        {gradients.dkey + key, gradients.key_row},
                        {gradients.dvalue + key, gradients.key_row}};
     HWY_DYNAMIC_DISPATCH(backward_item)(item, out, memory);
