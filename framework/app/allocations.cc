@@ -63,9 +63,11 @@ void start_counting_allocations() {
   g_counting = true;
 }
 
+Allocations counted_allocations() { return {g_ours.load(), g_of_onednn.load()}; }
+
 Allocations stop_counting_allocations() {
   g_counting = false;
-  return {g_ours.load(), g_of_onednn.load()};
+  return counted_allocations();
 }
 
 }  // namespace initlab::app

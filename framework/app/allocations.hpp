@@ -15,6 +15,7 @@ struct Allocations {
 bool allocations_are_counted();
 // Counts from zero, in all threads, until stop. Not for use from two threads at once.
 void start_counting_allocations();
+Allocations counted_allocations();  // until now
 Allocations stop_counting_allocations();
 
 }  // namespace initlab::app

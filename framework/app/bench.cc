@@ -105,9 +105,8 @@ base::Json phases_json(const Measured& measured) {
 
 base::Json as_json(const Opened& opened, const Measured& m) {
   const double seconds = m.total_seconds();
-  const auto allocations = [&](std::int64_t n) {
-    return allocations_are_counted() ? base::Json(per_step(static_cast<double>(n), m)) : base::Json(nullptr);
-  };
+  const Taken taken = m.typical();
+  const auto counted = [](double n) { return allocations_are_counted() ? base::Json(n) : base::Json(nullptr); };
   return {{"workload", opened.name},
           {"tokens_per_s", static_cast<double>(m.tokens) / seconds},
           {"sequences_per_s", static_cast<double>(m.sequences) / seconds},
@@ -121,9 +120,9 @@ base::Json as_json(const Opened& opened, const Measured& m) {
           {"share_of_matmul", m.share_of_matmul()},
           {"phases_ms", phases_json(m)},
           {"peak_rss_mib", m.peak_rss_mib},
-          {"allocations_per_step", allocations(m.allocations.ours)},
-          {"onednn_allocations_per_step", allocations(m.allocations.onednn)},
-          {"page_faults_per_step", per_step(static_cast<double>(m.page_faults), m)},
+          {"allocations_per_step", counted(taken.allocations)},
+          {"onednn_allocations_per_step", counted(taken.onednn_allocations)},
+          {"page_faults_per_step", taken.page_faults},
           {"precision", opened.run->plan.training.precision},
           {"threads", opened.plan.threads},
           {"warmup", opened.plan.warmup},

@@ -53,15 +53,21 @@ std::shared_ptr<const data::TaskData> synthetic_data(const config::RunPlan& plan
   return data;
 }
 
-struct Usage {
-  std::int64_t minor_faults = 0;
-  double peak_rss_mib = 0;
-};
-
-Usage usage() {
+rusage usage() {
   rusage now{};
   ::getrusage(RUSAGE_SELF, &now);
-  return {now.ru_minflt, static_cast<double>(now.ru_maxrss) / 1024};
+  return now;
+}
+
+// All that the process has taken since counting started.
+Taken taken_until_now() {
+  const Allocations counted = counted_allocations();
+  return {static_cast<double>(counted.ours), static_cast<double>(counted.onednn),
+          static_cast<double>(usage().ru_minflt)};
+}
+
+Taken operator-(const Taken& a, const Taken& b) {
+  return {a.allocations - b.allocations, a.onednn_allocations - b.onednn_allocations, a.page_faults - b.page_faults};
 }
 
 void fill_halves(std::int64_t n, compute::Cells x) {
@@ -133,12 +139,21 @@ compute::Element products_of(const sweep::Prepared& run) { return model::options
 
 double Measured::total_seconds() const { return std::accumulate(seconds.begin(), seconds.end(), 0.0); }
 
-double quantile(std::vector<double> seconds, double share) {
-  std::ranges::sort(seconds);
-  const double at = share * static_cast<double>(seconds.size() - 1);
+Taken Measured::typical() const {
+  const auto median = [this](double Taken::*member) {
+    std::vector<double> values;
+    for (const Taken& step : taken) values.push_back(step.*member);
+    return quantile(std::move(values), 0.5);
+  };
+  return {median(&Taken::allocations), median(&Taken::onednn_allocations), median(&Taken::page_faults)};
+}
+
+double quantile(std::vector<double> values, double share) {
+  std::ranges::sort(values);
+  const double at = share * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(at);
-  const std::size_t above = std::min(below + 1, seconds.size() - 1);
-  return seconds[below] + (at - std::floor(at)) * (seconds[above] - seconds[below]);
+  const std::size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (at - std::floor(at)) * (values[above] - values[below]);
 }
 
 double matmul_gflops(compute::Element element) {
@@ -191,22 +206,23 @@ Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog,
   Measured measured;
   measured.seconds.reserve(static_cast<std::size_t>(plan.steps));
   measured.losses.reserve(static_cast<std::size_t>(plan.steps));
+  measured.taken.reserve(static_cast<std::size_t>(plan.steps));
   compute::PhaseTimes times;
   trainer.measure(&times);
-  const std::int64_t faults = usage().minor_faults;
   start_counting_allocations();
   for (std::int64_t i = 0; i < plan.steps; ++i) {
+    const Taken before = taken_until_now();
     const record::StepRecord& record = step(plan.warmup + i);
+    measured.taken.push_back(taken_until_now() - before);
     measured.seconds.push_back(record.seconds);
     measured.losses.push_back(record.loss);
     measured.tokens += record.tokens;
     measured.sequences += trainer.batch().sequences();
     measured.flops += model::training_flops(run.model, head, run.num_labels, trainer.batch());
   }
-  measured.allocations = stop_counting_allocations();
-  measured.page_faults = usage().minor_faults - faults;
+  stop_counting_allocations();
   measured.phases = times.all();
-  measured.peak_rss_mib = usage().peak_rss_mib;
+  measured.peak_rss_mib = static_cast<double>(usage().ru_maxrss) / 1024;
   measured.matmul_gflops = std::max(matmul_before, matmul_gflops(products_of(run)));
   return measured;
 }

@@ -26,22 +26,30 @@ struct BenchPlan {
   int threads = 1;
 };
 
+// What a step took beside time.
+struct Taken {
+  double allocations = 0, onednn_allocations = 0;  // calls
+  double page_faults = 0;                          // minor ones
+};
+
 struct Measured {
-  std::vector<double> seconds, losses;            // a step
+  std::vector<double> seconds, losses;            // of each step
+  std::vector<Taken> taken;                       // of each step
   std::int64_t tokens = 0, sequences = 0;         // of all timed steps; valid tokens
   double flops = 0;                               // that the losses of the timed steps need: model::training_flops
   double matmul_gflops = 0;                       // largest rate of a 2048^3 product, seen before and after
   std::array<double, compute::kPhases> phases{};  // seconds of all timed steps
-  Allocations allocations;                        // of all timed steps
-  std::int64_t page_faults = 0;                   // minor ones, of all timed steps
   double peak_rss_mib = 0;                        // of the process, until the last step
 
+  // The median step's: a step that meets a number of rows for the first time builds kernels, which a run does a few
+  // times and forgets.
+  Taken typical() const;
   double total_seconds() const;
   double share_of_matmul() const { return flops / total_seconds() / (matmul_gflops * 1e9); }
 };
 
-// Seconds that at most this share of the steps stay below; linear between neighbours. share in [0, 1].
-double quantile(std::vector<double> seconds, double share);
+// The value that this share of the values stays below; linear between neighbours. share in [0, 1]; not empty.
+double quantile(std::vector<double> values, double share);
 
 // What enters the run's matrix products.
 compute::Element products_of(const sweep::Prepared& run);
