@@ -2,6 +2,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "compute/embedding.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -10,6 +11,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace initlab::compute::HWY_NAMESPACE {
 
+// Rows of the word table come in no order, so no prefetcher of the CPU's foresees them: row of token t, this far ahead.
+constexpr std::int64_t kAhead = 2;
+HWY_INLINE std::int64_t row_ahead(const EmbeddingRows& rows, std::int64_t t, std::int64_t end) {
+  return rows.words[HWY_MIN(t + kAhead, end - 1)];
+}
+
 // Tokens begin .. end-1.
 void sum_rows(std::int64_t n, const EmbeddingRows& rows, const float* word, const float* position, const float* type,
               float* y, std::int64_t begin, std::int64_t end) {
@@ -17,9 +24,12 @@ void sum_rows(std::int64_t n, const EmbeddingRows& rows, const float* word, cons
     const float* a = word + rows.words[t] * n;
     const float* b = position + rows.positions[t] * n;
     const float* c = type + rows.types[t] * n;
+    const float* next = word + row_ahead(rows, t, end) * n;
     float* out = y + t * n;
-    for_lanes(n, [&](auto d, std::int64_t i)
-                     HWY_ATTR { store(d, hn::Add(hn::Add(load(d, a + i), load(d, b + i)), load(d, c + i)), out + i); });
+    for_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
+      hwy::Prefetch(next + i);
+      store(d, hn::Add(hn::Add(load(d, a + i), load(d, b + i)), load(d, c + i)), out + i);
+    });
   }
 }
 
@@ -32,6 +42,26 @@ void scatter_columns(std::int64_t count, std::int64_t n, const std::int32_t* row
     for_lanes(end - begin, [&](auto d, std::int64_t at) HWY_ATTR {
       const std::int64_t i = begin + at;
       store(d, hn::Add(load(d, to + i), load(d, from + i)), to + i);
+    });
+  }
+}
+
+// Columns begin .. end-1 of three tables at once.
+void scatter_tokens(std::int64_t tokens, std::int64_t n, const EmbeddingRows& rows, const float* dy, float* dword,
+                    float* dposition, float* dtype, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    const float* from = dy + t * n;
+    float* word = dword + rows.words[t] * n;
+    const float* next = dword + row_ahead(rows, t, tokens) * n;
+    float* position = dposition + rows.positions[t] * n;
+    float* type = dtype + rows.types[t] * n;
+    for_lanes(end - begin, [&](auto d, std::int64_t at) HWY_ATTR {
+      const std::int64_t i = begin + at;
+      hwy::Prefetch(next + i);
+      const auto v = load(d, from + i);
+      store(d, hn::Add(load(d, word + i), v), word + i);
+      store(d, hn::Add(load(d, position + i), v), position + i);
+      store(d, hn::Add(load(d, type + i), v), type + i);
     });
   }
 }
@@ -49,6 +79,7 @@ namespace {
 
 HWY_EXPORT(sum_rows);
 HWY_EXPORT(scatter_columns);
+HWY_EXPORT(scatter_tokens);
 
 constexpr std::int64_t kColumns = 16;  // a cache line: threads own columns, so rows that repeat need no lock
 
@@ -63,9 +94,9 @@ void embedding_forward(std::int64_t tokens, std::int64_t n, const EmbeddingRows&
 
 void embedding_backward(std::int64_t tokens, std::int64_t n, const EmbeddingRows& rows, const float* dy, float* dword,
                         float* dposition, float* dtype) {
-  scatter_add_rows(tokens, n, rows.words, dy, dword);
-  scatter_add_rows(tokens, n, rows.positions, dy, dposition);
-  scatter_add_rows(tokens, n, rows.types, dy, dtype);
+  for_shares(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(scatter_tokens)(tokens, n, rows, dy, dword, dposition, dtype, begin, end);
+  });
 }
 
 void gather_rows(std::int64_t count, std::int64_t n, const std::int32_t* rows, ConstCells x, Cells y) {

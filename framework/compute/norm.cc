@@ -222,6 +222,7 @@ HWY_EXPORT(add_groups);
 
 constexpr std::int64_t kMostGroups = 64;  // of rows, in norm_backward
 constexpr std::int64_t kLeastRows = 16;   // of a group
+constexpr std::int64_t kColumns = 256;    // whose groups a thread adds at least: fewer are not worth waking another
 
 }  // namespace
 
@@ -244,7 +245,7 @@ void norm_backward(const NormShape& shape, const NormInput& input, const float* 
     (shape, input, gamma, xhat, inverse_deviation, dy, gradients, group * group_rows,
      std::min(shape.rows, (group + 1) * group_rows), scratch + group * 3 * n);
   });
-  for_shares(n, 64, [&](std::int64_t begin, std::int64_t end) {
+  for_shares(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(add_groups)(groups, n, scratch, gradients, begin, end);
   });
 }
