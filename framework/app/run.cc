@@ -5,6 +5,7 @@
 #include <set>
 
 #include "app/common.hpp"
+#include "app/jobs.hpp"
 #include "app/progress.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -27,17 +28,18 @@ sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variable
   for (const auto& run : all)
     if (!is_done(*run)) missing.push_back(run);
   const std::filesystem::path folder = all.front()->file.parent_path();
-  const int threads = sweep::planned_threads(folder, count_option(values, "threads"), hardware_threads(*all.front()));
-  const int jobs = count_option(values, "jobs").value_or(std::max(1, sweep::cores() / threads));
+  sweep::planned_threads(folder, count_option(values, "threads"), 1);  // another count is refused, to do or not
   if (missing.empty()) {
     spdlog::info("{}: all {} runs exist", folder.string(), all.size());
     return {};
   }
+  const Sharing sharing = share_cores(values, *missing.front());
   base::make_folder(folder);
-  sweep::fix_threads(folder, threads);
+  sweep::fix_threads(folder, sharing.threads);
+  if (!sharing.reason.empty()) spdlog::info("{}", sharing.reason);
   sweep::WorkerOptions options;
-  options.threads = threads;
-  options.jobs = jobs;
+  options.threads = sharing.threads;
+  options.jobs = sharing.jobs;
   options.command = sweep.command + " --threads " + std::to_string(options.threads);
   spdlog::info("{}: {} runs, {} to do; {} at a time, threads each: {}", folder.string(), all.size(), missing.size(),
                std::min<std::size_t>(missing.size(), static_cast<std::size_t>(options.jobs)), options.threads);
@@ -111,7 +113,8 @@ void print_comparison(const Sweep& sweep, const po::variables_map& values) {
 
 void declare(po::options_description& options, po::positional_options_description& positional) {
   declare_spec_options(options, positional);
-  options.add_options()("jobs", po::value<int>(), "runs at a time; default: cores / threads")  //
+  options.add_options()("jobs", po::value<std::string>(),
+                        "runs at a time, or auto: as measured on a few steps; default: cores / threads")  //
       ("json", po::bool_switch(), "print the comparison as JSON");
 }
 
@@ -127,7 +130,7 @@ int run(const po::variables_map& values, const Context& context) {
 }  // namespace
 
 const Verb kRun = {"run",
-                   "SPEC [--set path=value]... [--results DIR] [--jobs N] [--threads N] [--json]",
+                   "SPEC [--set path=value]... [--results DIR] [--jobs N|auto] [--threads N] [--json]",
                    "expand a spec, run what is missing, print the comparison",
                    "A run that exists (same identity) is not run again. Runs are written to DIR/<experiment>/, one "
                    "HDF5 file each. An\n"

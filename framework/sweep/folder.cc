@@ -75,6 +75,8 @@ int planned_threads(const std::filesystem::path& folder, std::optional<int> want
   return fixed ? *fixed : wanted.value_or(otherwise);
 }
 
+bool has_fixed_threads(const std::filesystem::path& folder) { return recorded_threads(folder).has_value(); }
+
 void fix_threads(const std::filesystem::path& folder, int threads) {
   if (std::filesystem::exists(folder / kFolderFile)) return;
   base::Json content = base::Json::object();

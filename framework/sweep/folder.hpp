@@ -24,6 +24,9 @@ bool is_done(const std::filesystem::path& run_file, const std::string& run_id, c
 // --threads, `otherwise` what a new folder gets without it. Throws Error where the folder was fixed to another count.
 int planned_threads(const std::filesystem::path& folder, std::optional<int> wanted, int otherwise);
 
+// Whether a `run` has fixed them.
+bool has_fixed_threads(const std::filesystem::path& folder);
+
 // Writes folder.json where there is none.
 void fix_threads(const std::filesystem::path& folder, int threads);
 

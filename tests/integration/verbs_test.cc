@@ -152,6 +152,25 @@ TEST_F(Verbs, SameSpecSameBits) {
   }
 }
 
+TEST_F(Verbs, JobsAutoMeasuresOnceAndSaysSo) {
+  const Said first = run("results", {"--jobs", "auto"});
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_NE(first.err.find("--jobs auto: "), std::string::npos) << first.err;
+  const fs::path folder = run_files(folder_ / "results").front().parent_path();
+  const auto threads = base::parse_json(slurp(folder / "folder.json"), "folder.json")["threads"].get<int>();
+  EXPECT_TRUE(threads == 1 || threads == static_cast<int>(std::thread::hardware_concurrency())) << threads;
+  fs::remove(run_files(folder_ / "results").front());
+  const Said again = run("results", {"--jobs", "auto"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("threads are fixed at " + std::to_string(threads)), std::string::npos) << again.err;
+  const Said wrong = run("results", {"--jobs", "many"});
+  EXPECT_EQ(wrong.code, 0) << "nothing is left to do";
+  const Said refused = run("other", {"--jobs", "many"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("--jobs: expected an integer from 1 to 4096, or auto, got \"many\""), std::string::npos)
+      << refused.err;
+}
+
 TEST_F(Verbs, ThreadsAreFixedByTheFolder) {
   ASSERT_EQ(run("results", {"--threads", "1"}).code, 0);
   const Said said = run("results", {"--threads", "2"});
