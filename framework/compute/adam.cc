@@ -10,43 +10,101 @@
 HWY_BEFORE_NAMESPACE();
 namespace initlab::compute::HWY_NAMESPACE {
 
-// `pull`: w after weight decay, from w and the place i.
-template <class Pull>
-HWY_INLINE void update(const AdamConstants& c, std::int64_t n, float* HWY_RESTRICT w, float* HWY_RESTRICT g,
-                       float* HWY_RESTRICT m, float* HWY_RESTRICT v, const Pull& pull) {
-  for_lanes(n, [&](auto d, std::int64_t i) HWY_ATTR {
-    const auto gradient = hn::Mul(hn::LoadU(d, g + i), hn::Set(d, c.scale));
-    const auto first = hn::MulAdd(hn::Set(d, c.keep1), hn::LoadU(d, m + i), hn::Mul(hn::Set(d, c.take1), gradient));
-    const auto second =
-        hn::MulAdd(hn::Set(d, c.keep2), hn::LoadU(d, v + i), hn::Mul(hn::Mul(hn::Set(d, c.take2), gradient), gradient));
-    const auto root = hn::MulAdd(hn::Sqrt(second), hn::Set(d, c.root_correction2), hn::Set(d, c.epsilon));
-    const auto pulled = pull(d, i, hn::LoadU(d, w + i));
-    const auto move = hn::MulAdd(hn::Set(d, c.decay), pulled, hn::Div(first, root));
-    hn::StoreU(hn::NegMulAdd(hn::Set(d, c.rate), move, pulled), d, w + i);
-    hn::StoreU(first, d, m + i);
-    hn::StoreU(second, d, v + i);
-    hn::StoreU(hn::Zero(d), d, g + i);
-  });
+// w after weight decay: towards zero, or towards the anchor.
+struct ToZero {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, const AdamConstants& c, V w, V) const {
+    return hn::Mul(w, hn::Set(d, c.shrink));
+  }
+};
+struct ToAnchor {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, const AdamConstants& c, V w, V a) const {
+    return hn::NegMulAdd(hn::Set(d, c.pull), hn::Sub(w, a), w);
+  }
+};
+
+// One step of one vector of weights. The only place with the arithmetic: whoever calls it gets the same bits.
+template <class D, class V, class Decay>
+HWY_INLINE void advance(D d, const AdamConstants& c, const Decay& decay, V gradient, V anchor, V& w, V& m, V& v) {
+  gradient = hn::Mul(gradient, hn::Set(d, c.scale));
+  m = hn::MulAdd(hn::Set(d, c.keep1), m, hn::Mul(hn::Set(d, c.take1), gradient));
+  v = hn::MulAdd(hn::Set(d, c.keep2), v, hn::Mul(hn::Mul(hn::Set(d, c.take2), gradient), gradient));
+  const auto root = hn::MulAdd(hn::Sqrt(v), hn::Set(d, c.root_correction2), hn::Set(d, c.epsilon));
+  w = decay(d, c, w, anchor);
+  const auto move = hn::MulAdd(hn::Set(d, c.decay), w, hn::Div(m, root));
+  w = hn::NegMulAdd(hn::Set(d, c.rate), move, w);
 }
 
-void update_piece(const AdamConstants& c, const Piece& p, const AdamBlocks& blocks) {
-  float* const w = blocks.values + p.begin;
-  float* const g = blocks.gradients + p.begin;
-  float* const m = blocks.first + p.begin;
-  float* const v = blocks.second + p.begin;
+// The same where gradient and both moments are zero, which they stay.
+template <class D, class V, class Decay>
+HWY_INLINE V advance_at_rest(D d, const AdamConstants& c, const Decay& decay, V anchor, V w) {
+  w = decay(d, c, w, anchor);
+  const auto move = hn::MulAdd(hn::Set(d, c.decay), w, hn::Zero(d));
+  return hn::NegMulAdd(hn::Set(d, c.rate), move, w);
+}
+
+// Calls body(decay, anchors of the piece).
+template <class Body>
+HWY_INLINE void with_decay(const AdamConstants& c, const Piece& p, const AdamBlocks& blocks, const Body& body) {
   if (c.to_anchor) {
-    const float* const a = blocks.anchor + p.begin;
-    update(c, p.count, w, g, m, v, [&](auto d, std::int64_t i, auto x) HWY_ATTR {
-      return hn::NegMulAdd(hn::Set(d, c.pull), hn::Sub(x, hn::LoadU(d, a + i)), x);
-    });
+    body(ToAnchor{}, blocks.anchor + p.begin);
   } else {
-    update(c, p.count, w, g, m, v,
-           [&](auto d, std::int64_t, auto x) HWY_ATTR { return hn::Mul(x, hn::Set(d, c.shrink)); });
+    body(ToZero{}, blocks.values + p.begin);  // read, and not used
   }
 }
 
+void update(const AdamConstants& c, const Piece& p, const AdamBlocks& blocks) {
+  float* const values = blocks.values + p.begin;
+  float* const gradients = blocks.gradients + p.begin;
+  float* const first = blocks.first + p.begin;
+  float* const second = blocks.second + p.begin;
+  with_decay(c, p, blocks, [&](const auto& decay, const float* anchors) HWY_ATTR {
+    for_lanes(p.count, [&](auto d, std::int64_t i) HWY_ATTR {
+      auto w = hn::LoadU(d, values + i), m = hn::LoadU(d, first + i), v = hn::LoadU(d, second + i);
+      const auto gradient = hn::LoadU(d, gradients + i), anchor = hn::LoadU(d, anchors + i);
+      advance(d, c, decay, gradient, anchor, w, m, v);
+      hn::StoreU(w, d, values + i);
+      hn::StoreU(m, d, first + i);
+      hn::StoreU(v, d, second + i);
+      hn::StoreU(hn::Zero(d), d, gradients + i);
+    });
+  });
+}
+
+// Steps c[0 .. n-1]; a vector stays in registers for all of them.
+void replay(std::int64_t n, const AdamConstants* c, const Piece& p, const AdamBlocks& blocks) {
+  float* const values = blocks.values + p.begin;
+  float* const first = blocks.first + p.begin;
+  float* const second = blocks.second + p.begin;
+  with_decay(*c, p, blocks, [&](const auto& decay, const float* anchors) HWY_ATTR {
+    for_lanes(p.count, [&](auto d, std::int64_t i) HWY_ATTR {
+      auto w = hn::LoadU(d, values + i), m = hn::LoadU(d, first + i), v = hn::LoadU(d, second + i);
+      const auto anchor = hn::LoadU(d, anchors + i);
+      for (std::int64_t k = 0; k < n; ++k) advance(d, c[k], decay, hn::Zero(d), anchor, w, m, v);
+      hn::StoreU(w, d, values + i);
+      hn::StoreU(m, d, first + i);
+      hn::StoreU(v, d, second + i);
+    });
+  });
+}
+
+// One operation a step, so the piece is walked step by step: its vectors need not wait for one another.
+void replay_at_rest(std::int64_t n, const AdamConstants* c, const Piece& p, const AdamBlocks& blocks) {
+  float* const values = blocks.values + p.begin;
+  with_decay(*c, p, blocks, [&](const auto& decay, const float* anchors) HWY_ATTR {
+    for (std::int64_t k = 0; k < n; ++k) {
+      if (!c[k].to_anchor && c[k].shrink == 1 && c[k].decay == 0) continue;
+      for_lanes(p.count, [&](auto d, std::int64_t i) HWY_ATTR {
+        const auto w = hn::LoadU(d, values + i), anchor = hn::LoadU(d, anchors + i);
+        hn::StoreU(advance_at_rest(d, c[k], decay, anchor, w), d, values + i);
+      });
+    }
+  });
+}
+
 // In double. Four sums, so that additions need not wait for one another.
-double squares_of_piece(std::int64_t n, const float* x) {
+double squares(std::int64_t n, const float* x) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> half;
   const auto width = static_cast<std::int64_t>(hn::Lanes(d));
@@ -82,16 +140,25 @@ HWY_AFTER_NAMESPACE();
 namespace initlab::compute {
 namespace {
 
-HWY_EXPORT(update_piece);
-HWY_EXPORT(squares_of_piece);
+HWY_EXPORT(update);
+HWY_EXPORT(replay);
+HWY_EXPORT(replay_at_rest);
+HWY_EXPORT(squares);
 
-// Calls body(i) for each piece. Threads take turns, some pieces a turn: so their work is about equal though pieces are
-// not, and what a thread had in its cache at the last step, it gets again.
+// Calls body(i) for each piece. A thread takes neighbouring pieces, about as much work as the others, always the same
+// for a number of threads: memory is read in long runs, and what a thread had in its cache at the last step, it gets
+// again.
 template <class Body>
 void for_pieces(std::span<const Piece> pieces, const Body& body) {
-  constexpr std::int64_t kTurn = 4;
-  for_turns(std::ssize(pieces), kTurn, omp_get_max_threads(),
-            [&](std::int64_t i) { body(static_cast<std::size_t>(i)); });
+  if (pieces.empty()) return;
+  const auto first_beyond = [&](std::int64_t work) {
+    const auto ends_before = [&](const Piece& p) { return p.until <= work; };
+    return std::ranges::partition_point(pieces, ends_before) - pieces.begin();
+  };
+  constexpr std::int64_t kGrain = 1 << 14;
+  for_shares(pieces.back().until, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = first_beyond(begin); i < first_beyond(end); ++i) body(static_cast<std::size_t>(i));
+  });
 }
 
 }  // namespace
@@ -116,16 +183,27 @@ AdamConstants adam_constants(const AdamStep& s) {
 
 void adam_update(std::span<const AdamConstants> groups, std::span<const Piece> pieces, const AdamBlocks& blocks) {
   for_pieces(pieces, [&](std::size_t i) {
-    const Piece& piece = pieces[i];
-    HWY_DYNAMIC_DISPATCH(update_piece)(groups[static_cast<std::size_t>(piece.group)], piece, blocks);
+    HWY_DYNAMIC_DISPATCH(update)(groups[static_cast<std::size_t>(pieces[i].group)], pieces[i], blocks);
+  });
+}
+
+void adam_replay(std::span<const AdamConstants> steps, std::span<const Piece> pieces, Moments moments,
+                 const AdamBlocks& blocks) {
+  for_pieces(pieces, [&](std::size_t i) {
+    const auto missed = steps.subspan(static_cast<std::size_t>(pieces[i].group));
+    if (missed.empty()) return;
+    if (moments == Moments::zero) {
+      HWY_DYNAMIC_DISPATCH(replay_at_rest)(std::ssize(missed), missed.data(), pieces[i], blocks);
+    } else {
+      HWY_DYNAMIC_DISPATCH(replay)(std::ssize(missed), missed.data(), pieces[i], blocks);
+    }
   });
 }
 
 double sum_of_squares(std::span<const Piece> pieces, const float* x, std::span<double> sums) {
   assert(sums.size() >= pieces.size());
-  for_pieces(pieces, [&](std::size_t i) {
-    sums[i] = HWY_DYNAMIC_DISPATCH(squares_of_piece)(pieces[i].count, x + pieces[i].begin);
-  });
+  for_pieces(pieces,
+             [&](std::size_t i) { sums[i] = HWY_DYNAMIC_DISPATCH(squares)(pieces[i].count, x + pieces[i].begin); });
   double sum = 0;
   for (std::size_t i = 0; i < pieces.size(); ++i) sum += sums[i];
   return sum;

@@ -38,9 +38,17 @@ struct AdamBlocks {
 // reference/adam.hpp.
 void adam_update(std::span<const AdamConstants> groups, std::span<const Piece> pieces, const AdamBlocks& blocks);
 
-// Sum of x[i]^2 over the pieces, in double, in an order that no number of threads changes. Books nothing: `sums` has
-// room for one number a piece. Pieces of zeros change no bit, present or absent. Relative error below 1e-10 for pieces
-// of at most 2^20 numbers, 2^20 of them.
+// What adam_update makes of pieces whose gradient is zero in several steps, at once and to the same bits: `steps`, one
+// after another, from number `group` of the piece on. Reads no gradient; memory is read and written once, however many
+// steps there are. Moments::zero: both are zero in all pieces; they are neither read nor written, and the epsilon of
+// the steps is above zero. All steps have an anchor, or none has.
+enum class Moments { any, zero };
+void adam_replay(std::span<const AdamConstants> steps, std::span<const Piece> pieces, Moments moments,
+                 const AdamBlocks& blocks);
+
+// Sum of x[i]^2 over the pieces, in double, in an order that no number of threads changes. `sums` has room for a number
+// a piece. Pieces of zeros change no bit, be they in the list or not. Relative error at most (numbers of the longest
+// piece + number of pieces) 2^-53.
 double sum_of_squares(std::span<const Piece> pieces, const float* x, std::span<double> sums);
 
 // Zeroes the pieces of x.

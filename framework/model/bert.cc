@@ -234,9 +234,8 @@ std::span<const float> Bert::values() const { return {impl_->values, static_cast
 std::span<float> Bert::gradients() { return {impl_->gradients, static_cast<std::size_t>(impl_->table.size())}; }
 void Bert::measure(compute::PhaseTimes* times) { impl_->workspace.times = times; }
 
-double Bert::forward(const batch::Batch& batch, const Dropout& dropout, const LateRows& late) {
+double Bert::forward(const batch::Batch& batch, const Dropout& dropout) {
   impl_->begin(batch, dropout);
-  impl_->step.late = late;
   return impl_->forward();
 }
 

@@ -15,7 +15,6 @@
 #include "compute/element.hpp"
 #include "compute/phases.hpp"
 #include "config/config.hpp"
-#include "model/late_rows.hpp"
 #include "params/params.hpp"
 
 namespace initlab::model {
@@ -63,8 +62,7 @@ class Bert {
   // Returns the *sum* of the losses over sequences (classifier: cross-entropy; regressor: squared error) or over
   // predicted positions (mlm: cross-entropy against the tied decoder). The batch must stay alive until backward
   // returns. Throws base::Error where an index of the batch is outside its table or the batch exceeds the capacity.
-  // `late`: how to read the word embedding while its rows are updated lazily; the mlm head takes none.
-  double forward(const batch::Batch& batch, const Dropout& dropout, const LateRows& late = {});
+  double forward(const batch::Batch& batch, const Dropout& dropout);
   // classifier (B, C), regressor (B, 1): of the last forward. mlm: empty.
   std::span<const float> logits() const;
   // mlm: how many of the last forward's predicted positions had their label as the highest logit.

@@ -1,7 +1,5 @@
 #include "model/embeddings.hpp"
 
-#include <numeric>
-
 #include "compute/embedding.hpp"
 #include "compute/norm.hpp"
 
@@ -18,7 +16,6 @@ void Embeddings::book(compute::Arena& arena, std::int64_t most_rows) {
   xhat_ = arena.take<float>(most_rows * model_.hidden);
   inverse_deviation_ = arena.take<float>(most_rows);
   y_.book(arena, most_rows * model_.hidden, products_);
-  tokens_ = arena.take<std::int32_t>(most_rows);
 }
 
 void Embeddings::bind(const Blocks& blocks) {
@@ -28,28 +25,10 @@ void Embeddings::bind(const Blocks& blocks) {
   norm_ = norm(blocks, "bert.embeddings.LayerNorm");
 }
 
-// xhat_ = word + position + type. Where rows are late, the words are first put together in y_, which is free until the
-// norm writes it: multiplied and rounded as LazyRows would write them, so that evaluation and training read equal bits.
-void Embeddings::sum_tables(const Step& step) {
-  const std::int64_t tokens = step.all.count, h = model_.hidden;
-  compute::EmbeddingRows rows = rows_of(*step.batch);
-  const float* words = word_.value;
-  if (step.late.written != nullptr) {
-    compute::gather_rows(tokens, h, rows.words, words, y_.values);
-    for (std::int64_t t = 0; t < tokens; ++t)
-      if (step.late.late(rows.words[t]))
-        for (std::int64_t i = 0; i < h; ++i) y_.values[t * h + i] *= step.late.factor;
-    std::iota(tokens_, tokens_ + tokens, 0);
-    rows.words = tokens_;
-    words = y_.values;
-  }
-  compute::embedding_forward(tokens, h, rows, words, position_.value, type_.value, xhat_);
-}
-
 Hidden Embeddings::forward(const Step& step, Workspace& workspace) {
   const compute::Timed timed(workspace.times, compute::Phase::embedding);
   const std::int64_t t = step.all.count, h = model_.hidden;
-  sum_tables(step);
+  compute::embedding_forward(t, h, rows_of(*step.batch), word_.value, position_.value, type_.value, xhat_);
   compute::norm_forward({t, h, static_cast<float>(model_.layer_norm_epsilon)}, {}, norm_.scale.value, norm_.shift.value,
                         xhat_, y_.values, inverse_deviation_);
   compute::dropout_apply(step.hidden.at(kEmbeddingSite), step.all.names, t, h, y_.values);

@@ -18,8 +18,6 @@ class Embeddings {
   void backward(const Step& step, Workspace& workspace, float* dy);  // dy (T, H) is used up
 
  private:
-  void sum_tables(const Step& step);
-
   config::ModelConfig model_;
   compute::Element products_;
   Slice word_, position_, type_;
@@ -27,7 +25,6 @@ class Embeddings {
   float* xhat_ = nullptr;               // (T, H)
   float* inverse_deviation_ = nullptr;  // (T)
   HiddenStates y_;                      // (T, H)
-  std::int32_t* tokens_ = nullptr;      // (T) 0, 1, 2, ...
 };
 
 }  // namespace initlab::model

@@ -12,7 +12,6 @@
 #include "compute/element.hpp"
 #include "compute/gemm.hpp"
 #include "compute/phases.hpp"
-#include "model/late_rows.hpp"
 #include "params/params.hpp"
 
 namespace initlab::model {
@@ -107,7 +106,6 @@ struct Step {
   Rows read;                       // by the head
   compute::DropoutSite hidden;     // its site is still to be set, by at()
   compute::DropoutSite attention;  // likewise
-  LateRows late;                   // of the word embedding
 
   compute::AttentionBatch sequences(const Rows& queries) const {
     return {.sequences = batch->sequences(),

@@ -1,82 +1,55 @@
-// The rows of the word embedding that training has written, and the decay that the others wait for.
+// The rows of the word embedding that the optimizer has left behind, and how they catch up.
 //
-// Adam moves a weight w with gradient g and moments m, v by
-//   w' = (1 - lr_t wd) w - lr_t m / (sqrt(v) + eps)       (adamw, up to the bias corrections of m and v)
-//   w' = w - lr_t (m / (sqrt(v) + eps) + wd w)            (bert_adam)
-// A row whose word no batch has held has g = m = v = 0. With eps > 0 its moments stay 0, and either form leaves
-//   w_t = P_t w_0,    P_t = (1 - lr_1 wd) (1 - lr_2 wd) ... (1 - lr_t wd).
-// P is one number for all such rows. So they are left as they stand until a batch first holds their word: then they are
-// multiplied by P, once, and from that step on they are updated like any other weight. Gradient, its norm, its zeroing
-// and Adam walk written rows only. In fine-tuning that is a few thousand of 30,522 rows: the rest of the table, half of
-// MiniLM's parameters, costs nothing.
+// A batch gives a gradient to the rows of its own words, some hundreds of 30,522. The dense update walks all of them:
+// MiniLM's table is half of its parameters. But a step without a gradient,
+//   m' = b1 m,   v' = b2 v,   w' = (1 - lr_t wd) w - lr_t / (1 - b1^t) m' / (sqrt(v' / (1 - b2^t)) + eps)
+// (bert_adam and decay to the initial weights alike), depends on the row and on the step's constants alone. So a row
+// may wait: gradient, norm, zeroing and Adam walk the rows of the batch only, and before a batch first reads a row
+// again, the steps that it missed are made up for, one after another, in registers. A row that no batch has held yet
+// has m = v = 0, and catching up is one multiplication a step.
 //
-// Exact up to rounding: P is kept in double and a late row is rounded once, where the dense update rounds 1 - lr wd and
-// the row at each step, so t steps differ by at most about t 1.5 2^-24 of the weight. Without weight decay P = 1, and
-// all bits are the dense update's. Rows that are written have the dense update's bits from then on, given equal
-// gradients.
+// Exact to the bit: the same operations in the same order, only later. What a row holds after step t does not depend on
+// when it caught up, so catch_up(), which brings all rows to the present, changes no bit of a run, however often it is
+// called. Whoever reads the table (evaluation, export, hashes) calls it first.
 //
-// Not for a table that every step gives a gradient (the tied decoder of mlm), eps = 0 (0 / 0), and weights that are
-// replaced or pulled towards others (mixout, weight_decay_to: initial): there all rows count as written from the start.
-//
-// Reading changes nothing, or the bits of a run would depend on how often one looks. Evaluation reads a late row as
-// float(P) times the row, rounded as a write would round it (late()); whoever needs a whole table gets a copy
-// (catch_up()); settle() writes the table once, at the end of a run.
+// Not for a table that each step gives a gradient in full (the tied decoder of mlm): that has no rows to leave behind.
+// Nor for eps = 0, where rows at rest are 0 / 0.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "model/late_rows.hpp"
+#include "compute/adam.hpp"
 
 namespace initlab::train {
 
-enum class WordRows {
-  lazy,   // no row is written at the start
-  dense,  // all are
-};
-
 class LazyRows {
  public:
-  // Of a table (rows, width).
-  LazyRows(std::int64_t rows, std::int64_t width, WordRows start);
+  // Of a table (rows, width) that begins at `begin` in the flat blocks. All memory is booked here.
+  LazyRows(std::int64_t rows, std::int64_t width, std::int64_t begin);
 
-  // Before the forward pass that reads rows `ids` of the table: brings those that are not written yet up to date and
-  // counts them as written. True if there was any. Ids must be within the table.
-  bool touch(std::span<const std::int32_t> ids, std::span<float> table);
-  // After each update: what it multiplied a weight without gradient by, 1 - lr wd.
-  void decay(double factor) { pending_ *= factor; }
-
-  std::int64_t written() const { return count_; }  // rows
-  // Calls body(row) for each written row, ascending.
-  template <class Body>
-  void for_written(const Body& body) const;
-
-  // Valid until the next touch, decay or settle.
-  model::LateRows late() const { return {written_.data(), static_cast<float>(pending_)}; }
-  // The table as it would be if it had been written at each step. `copy` has its size, and may be the table itself.
-  void catch_up(std::span<const float> table, std::span<float> copy) const;
-  // Writes that into the table. No row's value changes by it, only where it stands.
-  void settle(std::span<float> table);
+  // Before the forward pass of a step that reads rows `ids`, and no others: brings them to the present. Ids must be
+  // within the table.
+  void select(std::span<const std::int32_t> ids, const compute::AdamBlocks& blocks);
+  // The rows of the last select, ascending, each once.
+  std::span<const std::int32_t> selected() const { return selected_; }
+  // After the step has updated them: the constants it was made with. The others have now missed it.
+  void stepped(const compute::AdamConstants& constants, const compute::AdamBlocks& blocks);
+  // Brings all rows to the present.
+  void catch_up(const compute::AdamBlocks& blocks);
 
  private:
-  void mark(std::int64_t row);
-  bool is_written(std::int64_t row) const {
-    return (written_[static_cast<std::size_t>(row / 64)] >> (row % 64) & 1) != 0;
-  }
+  void replay(const compute::AdamBlocks& blocks);
+  void list_behind(std::int64_t row);
 
-  std::int64_t rows_, width_;
-  std::vector<std::uint64_t> written_;  // a bit a row
-  std::int64_t count_ = 0;
-  double pending_ = 1;  // P
+  std::int64_t rows_, width_, begin_;
+  std::vector<compute::AdamConstants> history_;  // of the latest steps
+  std::vector<std::int32_t> made_;               // (rows) steps of the history that a row has made
+  std::vector<std::uint64_t> marks_;             // (rows) a bit each, zero between calls
+  std::vector<std::uint64_t> moved_;  // (rows) a bit each: has been in a batch, so its moments may not be zero
+  std::vector<std::int32_t> selected_;
+  std::vector<compute::Piece> behind_, behind_at_rest_;  // to be replayed
 };
-
-template <class Body>
-void LazyRows::for_written(const Body& body) const {
-  for (std::size_t i = 0; i < written_.size(); ++i)
-    for (std::uint64_t bits = written_[i]; bits != 0; bits &= bits - 1)
-      body(static_cast<std::int64_t>(i) * 64 + std::countr_zero(bits));
-}
 
 }  // namespace initlab::train

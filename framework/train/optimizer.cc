@@ -17,8 +17,7 @@ bool within(const Group& group, std::int64_t at) {
 
 void add_pieces(std::int64_t begin, std::int64_t end, std::size_t group, std::vector<compute::Piece>& list) {
   for (; begin < end; begin += kLongestPiece)
-    list.push_back(
-        {begin, static_cast<std::int32_t>(std::min(kLongestPiece, end - begin)), static_cast<std::int32_t>(group)});
+    compute::append(list, begin, std::min(kLongestPiece, end - begin), static_cast<std::int64_t>(group));
 }
 
 }  // namespace
@@ -26,10 +25,9 @@ void add_pieces(std::int64_t begin, std::int64_t end, std::size_t group, std::ve
 double clip_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
 
 WordRows word_rows(const config::TrainingConfig& training, config::HeadKind head) {
-  const bool every_row_has_a_gradient = head == config::HeadKind::mlm;
-  const bool others_decide = training.mixout > 0 || training.optimizer.weight_decay_to == "initial";
+  const bool all_have_a_gradient = head == config::HeadKind::mlm;
   const bool no_epsilon = static_cast<float>(training.optimizer.epsilon) < std::numeric_limits<float>::min();
-  const bool dense = every_row_has_a_gradient || others_decide || no_epsilon || !training.uses("lazy_embeddings");
+  const bool dense = all_have_a_gradient || no_epsilon || !training.uses("lazy_embeddings");
   return dense ? WordRows::dense : WordRows::lazy;
 }
 
@@ -49,18 +47,30 @@ Adam::Adam(const config::TrainingConfig& training, const params::ParameterTable&
     : config_(training.optimizer),
       groups_(update_groups(training, table)),
       table_(find_words(table, groups_)),
-      words_(table_.rows, table_.width, words),
-      first_(static_cast<std::size_t>(table.size()), 0.0f),
-      second_(static_cast<std::size_t>(table.size()), 0.0f),
+      size_(table.size()),
+      arena_(training.uses("huge_pages")),
       constants_(groups_.size()) {
   if (config_.weight_decay_to == "initial") {
-    assert(initial.size() == first_.size());
+    assert(std::ssize(initial) == size_);
     anchor_ = initial;
   }
+  book_moments();
+  arena_.grant();
+  book_moments();
   list_tensors();
-  list_word_rows();
+  if (words == WordRows::lazy && table_.rows > 0) {
+    lazy_.emplace(table_.rows, table_.width, table_.begin);
+  } else {
+    for (std::int64_t row = 0; row < table_.rows; ++row) list_word_row(row);
+  }
 }
 
+void Adam::book_moments() {
+  first_ = arena_.take<float>(size_);
+  second_ = arena_.take<float>(size_);
+}
+
+// All but the word embedding, and room for its rows.
 void Adam::list_tensors() {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const auto begin = static_cast<std::int64_t>(groups_[g].begin);
@@ -70,21 +80,25 @@ void Adam::list_tensors() {
   }
   std::vector<compute::Piece>& list = list_of(table_.group);
   tensor_pieces_ = list.size();
-  list.reserve(list.size() + static_cast<std::size_t>(table_.rows));
+  list.resize(tensor_pieces_ + static_cast<std::size_t>(table_.rows));  // touched here, not in a step
+  list.resize(tensor_pieces_);
   sums_.resize(moving_.size() + static_cast<std::size_t>(table_.rows));
 }
 
-void Adam::list_word_rows() {
-  std::vector<compute::Piece>& list = list_of(table_.group);
-  list.resize(tensor_pieces_);
-  words_.for_written([&](std::int64_t row) {
-    list.push_back({table_.begin + row * table_.width, static_cast<std::int32_t>(table_.width),
-                    static_cast<std::int32_t>(table_.group)});
-  });
+void Adam::list_word_row(std::int64_t row) {
+  compute::append(list_of(table_.group), table_.begin + row * table_.width, table_.width,
+                  static_cast<std::int64_t>(table_.group));
 }
 
-void Adam::touch(std::span<const std::int32_t> ids, std::span<float> values) {
-  if (words_.touch(ids, values.subspan(static_cast<std::size_t>(table_.begin), table_.size()))) list_word_rows();
+compute::AdamBlocks Adam::blocks(std::span<float> values, float* gradients) {
+  return {values.data(), gradients, first_, second_, anchor_.data()};
+}
+
+void Adam::expect(std::span<const std::int32_t> ids, std::span<float> values) {
+  if (!lazy_) return;
+  lazy_->select(ids, blocks(values));
+  list_of(table_.group).resize(tensor_pieces_);
+  for (const std::int32_t row : lazy_->selected()) list_word_row(row);
 }
 
 double Adam::norm(std::span<const float> gradients) {
@@ -108,21 +122,13 @@ void Adam::step(std::span<float> values, std::span<float> gradients, double rate
     step.to_anchor = step.weight_decay != 0 && !anchor_.empty();
     constants_[g] = compute::adam_constants(step);
   }
-  compute::adam_update(constants_, moving_,
-                       {values.data(), gradients.data(), first_.data(), second_.data(), anchor_.data()});
+  compute::adam_update(constants_, moving_, blocks(values, gradients.data()));
   compute::clear(frozen_, gradients.data());
-  const Group& words = groups_[table_.group];
-  words_.decay(1 - words.learning_rate * rate_factor * words.weight_decay);
+  if (lazy_ && !groups_[table_.group].frozen) lazy_->stepped(constants_[table_.group], blocks(values));
 }
 
-void Adam::catch_up(std::span<const float> values, std::span<float> copy) const {
-  std::ranges::copy(values, copy.begin());
-  const auto begin = static_cast<std::size_t>(table_.begin);
-  words_.catch_up(values.subspan(begin, table_.size()), copy.subspan(begin, table_.size()));
-}
-
-void Adam::settle(std::span<float> values) {
-  words_.settle(values.subspan(static_cast<std::size_t>(table_.begin), table_.size()));
+void Adam::catch_up(std::span<float> values) {
+  if (lazy_) lazy_->catch_up(blocks(values));
 }
 
 }  // namespace initlab::train

@@ -7,14 +7,17 @@
 // Weight decay falls on matrices and embeddings only, never on biases and LayerNorm. With `weight_decay_to: initial` it
 // pulls towards the weights w0 that the run started from: w - w0 stands where w stands above (Lee et al. 2020, arXiv
 // 1909.11299: wd(pre); Zhang et al. 2021, arXiv 2006.05987: prior weight decay).
-// Frozen parameters, rates by part and layer: groups.hpp. Word rows without a gradient: lazy_rows.hpp.
+// Frozen parameters, rates by part and layer: groups.hpp. Word rows without a gradient:
+// lazy_rows.hpp.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "compute/adam.hpp"
+#include "compute/arena.hpp"
 #include "config/config.hpp"
 #include "params/params.hpp"
 #include "train/groups.hpp"
@@ -26,8 +29,10 @@ namespace initlab::train {
 // clip is 0.
 double clip_factor(double norm, double clip);
 
-// Whether the word embedding may be updated lazily: lazy_rows.hpp says where that is exact. The run may also ask for
-// the dense update (`without: [lazy_embeddings]`).
+// How the word embedding is updated: row by row as batches need it, to the same bits as all rows at each step. Dense
+// where each row has a gradient (mlm), where lazy_rows.hpp says that lazy is not exact, and where the run asks for it
+// (`without: [lazy_embeddings]`).
+enum class WordRows { dense, lazy };
 WordRows word_rows(const config::TrainingConfig& training, config::HeadKind head);
 
 class Adam {
@@ -36,21 +41,19 @@ class Adam {
   // must outlive the optimizer, and may be empty otherwise. Throws base::Error as update_groups.
   Adam(const config::TrainingConfig& training, const params::ParameterTable& table, std::span<const float> initial = {},
        WordRows words = WordRows::dense);
-  // With lazy word rows, before the forward pass: the ids of all tokens that will give a gradient. Brings the rows of
-  // `values` that are read for the first time up to date.
-  void touch(std::span<const std::int32_t> ids, std::span<float> values);
+  // Before the forward pass of a step: the ids of all tokens that will give a gradient, micro-batches included. With
+  // lazy word rows, brings theirs to the present; nothing otherwise.
+  void expect(std::span<const std::int32_t> ids, std::span<float> values);
   // Global L2 norm of the gradient of all that moves: not of frozen parameters, as in PyTorch, where they have none.
   // Accumulated in double, in an order that neither the number of threads nor laziness changes.
   double norm(std::span<const float> gradients);
   // One update: values -= ..., each group at its peak rate times `rate_factor` (the schedule's), with the gradient
   // scaled by `gradient_scale` (clipping). The gradient block is set to zero.
   void step(std::span<float> values, std::span<float> gradients, double rate_factor, double gradient_scale);
+  // Brings all lazy word rows to the present: before anyone but the next step reads the values. Changes no bit of what
+  // later steps make.
+  void catch_up(std::span<float> values);
   std::int64_t steps() const { return steps_; }
-
-  // How others read the word embedding while training goes on, and how it is brought up to date: LazyRows.
-  model::LateRows late_rows() const { return words_.late(); }
-  void catch_up(std::span<const float> values, std::span<float> copy) const;  // flat blocks
-  void settle(std::span<float> values);
 
  private:
   // The word embedding in the flat block; empty where the model has none.
@@ -58,22 +61,26 @@ class Adam {
     std::int64_t begin = 0, rows = 0, width = 0;
     std::size_t group = 0;
     std::int64_t end() const { return begin + rows * width; }
-    std::size_t size() const { return static_cast<std::size_t>(rows * width); }
   };
   static WordTable find_words(const params::ParameterTable& table, std::span<const Group> groups);
   std::vector<compute::Piece>& list_of(std::size_t group) { return groups_[group].frozen ? frozen_ : moving_; }
   void list_tensors();
-  void list_word_rows();
+  void list_word_row(std::int64_t row);
+  void book_moments();
+  compute::AdamBlocks blocks(std::span<float> values, float* gradients = nullptr);
 
   config::OptimizerConfig config_;
   std::vector<Group> groups_;
   WordTable table_;
-  LazyRows words_;
+  std::optional<LazyRows> lazy_;
   std::span<const float> anchor_;  // empty: decay to zero
-  std::vector<float> first_, second_;
+  std::int64_t size_;              // floats in a flat block
+  compute::Arena arena_;
+  float* first_ = nullptr;  // moments: flat blocks
+  float* second_ = nullptr;
   std::vector<compute::AdamConstants> constants_;  // of each group
-  // What is walked: tensors in pieces, then the written rows of the word embedding, each a piece of its own, so that
-  // the norm is added up alike however many there are.
+  // What is walked: tensors in pieces, then rows of the word embedding, all or the batch's, each a piece of its own, so
+  // that the norm is added up alike however many there are.
   std::vector<compute::Piece> moving_, frozen_;
   std::size_t tensor_pieces_ = 0;  // before the word rows, in the list that has them
   std::vector<double> sums_;       // a number a moving piece

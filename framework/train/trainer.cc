@@ -129,7 +129,7 @@ struct Trainer::Impl {
   // What the weights need before they are read.
   void prepare_weights() {
     const compute::Timed timed(times, compute::Phase::optimizer);
-    optimizer.touch(batch.ids, bert.values());
+    optimizer.expect(batch.ids, bert.values());
     mixout.mix(dropout.step, bert.values());
   }
 
@@ -163,9 +163,7 @@ const record::StepRecord& Trainer::step(std::int64_t step, double rate_factor) {
 
 const batch::Batch& Trainer::batch() const { return impl_->batch; }
 
-model::LateRows Trainer::late_rows() const { return impl_->optimizer.late_rows(); }
-
-void Trainer::settle() { impl_->optimizer.settle(impl_->bert.values()); }
+void Trainer::catch_up() { impl_->optimizer.catch_up(impl_->bert.values()); }
 
 void Trainer::measure(compute::PhaseTimes* times) {
   impl_->times = times;
@@ -199,11 +197,13 @@ Outcome loop(const config::TrainingConfig& training, const data::BatchStream& ba
       hooks.progress({step, budget.total(), record.loss, static_cast<double>(record.tokens) / record.seconds,
                       budget.seconds_left(step)});
     if (training.evaluate.every && step % *training.evaluate.every == 0) {
-      sink.eval(evaluate(batches, bert, step, trainer.late_rows()));
+      trainer.catch_up();
+      sink.eval(evaluate(batches, bert, step));
       evaluated = step;
     }
   }
-  if (evaluated != step) sink.eval(evaluate(batches, bert, step, trainer.late_rows()));
+  trainer.catch_up();
+  if (evaluated != step) sink.eval(evaluate(batches, bert, step));
   return {};
 }
 
@@ -213,12 +213,11 @@ Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, 
             model::Bert& bert, record::RunSink& sink, const Hooks& hooks) {
   Trainer trainer(training, seeds, batches, bert);
   Outcome outcome = loop(training, batches, bert, trainer, sink, hooks);
-  trainer.settle();
+  trainer.catch_up();  // whatever ended it: who reads the model now sees the trained weights
   return outcome;
 }
 
-record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert, std::int64_t step,
-                            const model::LateRows& late) {
+record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert, std::int64_t step) {
   const Clock::time_point start = Clock::now();
   const data::TaskData& task = batches.data();
   record::EvalRecord record;
@@ -227,7 +226,7 @@ record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert,
   std::int64_t correct = 0;
   for (std::int64_t i = 0; i < batches.eval_batches(); ++i) {
     const batch::Batch batch = batches.eval(i);
-    loss += bert.forward(batch, {}, late);
+    loss += bert.forward(batch, {});
     count += loss_count(batch, task.info.head);
     if (task.info.head == config::HeadKind::mlm) correct += bert.correct_predictions();
     const std::span<const float> logits = bert.logits();

@@ -36,10 +36,9 @@ class Trainer {
   const record::StepRecord& step(std::int64_t step, double rate_factor);
   const batch::Batch& batch() const;  // of the last step
 
-  // Word rows may be updated lazily (lazy_rows.hpp): how others read the model while training goes on, until the next
-  // step. settle() writes what is pending, so that the model's values are the trained ones as they stand.
-  model::LateRows late_rows() const;
-  void settle();
+  // Word rows are updated lazily (lazy_rows.hpp): brings all of the model's values to the present, before anyone but
+  // the next step reads them. Changes no bit of what later steps make.
+  void catch_up();
 
   // Adds up the time of each phase from now on; null: no longer.
   void measure(compute::PhaseTimes* times);
@@ -79,8 +78,7 @@ std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t st
 Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
             model::Bert& bert, record::RunSink& sink, const Hooks& hooks);
 
-// One pass over the evaluation examples without dropout. Changes no weight.
-record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert, std::int64_t step,
-                            const model::LateRows& late = {});
+// One pass over the evaluation examples without dropout.
+record::EvalRecord evaluate(const data::BatchStream& batches, model::Bert& bert, std::int64_t step);
 
 }  // namespace initlab::train

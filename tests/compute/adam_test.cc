@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -28,7 +31,7 @@ std::vector<Piece> ragged_pieces() {
   std::vector<Piece> pieces;
   std::int64_t begin = 3;
   for (const std::int32_t count : {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 384, 1, 700}) {
-    pieces.push_back({begin, count, static_cast<std::int32_t>(pieces.size() % 2)});
+    append(pieces, begin, count, static_cast<std::int64_t>(pieces.size() % 2));
     begin += count + static_cast<std::int64_t>(pieces.size()) % 3;
   }
   return pieces;
@@ -106,14 +109,14 @@ TEST_P(AdamKernel, CutsAndThreadsChangeNoBit) {
   const AdamConstants group = adam_constants(step_of(true, false));
   const int before = omp_get_max_threads();
   State whole;
-  const Piece all{0, static_cast<std::int32_t>(kFloats), 0};
+  const Piece all{0, kFloats, static_cast<std::int32_t>(kFloats), 0};
   adam_update({&group, 1}, {&all, 1}, whole.blocks());
   for (const int threads : {1, 2, 5}) {
     omp_set_num_threads(threads);
     for (const std::int32_t length : {1, 13, 384}) {
       std::vector<Piece> pieces;
       for (std::int32_t i = 0; i < kFloats; i += length)
-        pieces.push_back({i, std::min(length, static_cast<std::int32_t>(kFloats) - i), 0});
+        append(pieces, i, std::min<std::int64_t>(length, kFloats - i), 0);
       State cut;
       adam_update({&group, 1}, pieces, cut.blocks());
       EXPECT_EQ(cut.w, whole.w) << length;
@@ -122,6 +125,45 @@ TEST_P(AdamKernel, CutsAndThreadsChangeNoBit) {
     }
   }
   omp_set_num_threads(before);
+}
+
+// Some steps later at once, or one by one with a gradient of zero.
+TEST_P(AdamKernel, ReplayHasTheBitsOfTheStepsThatItStandsFor) {
+  for (const bool bias_corrected : {true, false})
+    for (const bool to_anchor : {true, false})
+      for (const Moments moments : {Moments::any, Moments::zero}) {
+        std::vector<AdamConstants> steps;
+        for (int t = 1; t <= 9; ++t) {
+          AdamStep step = step_of(bias_corrected, to_anchor);
+          step.correction1 = 1 - std::pow(step.beta1, t);
+          step.correction2 = 1 - std::pow(step.beta2, t);
+          step.learning_rate = t == 4 ? 0 : 0.02 * t;
+          step.gradient_scale = 1.0 / t;
+          steps.push_back(adam_constants(step));
+        }
+        State one_by_one;
+        if (moments == Moments::zero) one_by_one.m = one_by_one.v = std::vector<float>(kFloats, 0.0f);
+        std::ranges::fill(one_by_one.g, 0.0f);
+        one_by_one.w[5] = -0.0f;
+        State at_once = one_by_one;
+        std::vector<Piece> pieces;  // the group: the first step that is replayed
+        for (const Piece& p : ragged_pieces())
+          append(pieces, p.begin, p.count, static_cast<std::int64_t>(pieces.size() % 10));
+        for (std::int32_t t = 0; t < 9; ++t) {
+          std::vector<Piece> due;
+          for (const Piece& p : pieces)
+            if (p.group <= t) append(due, p.begin, p.count, 0);
+          adam_update({&steps[static_cast<std::size_t>(t)], 1}, due, one_by_one.blocks());
+        }
+        AdamBlocks blocks = at_once.blocks();
+        blocks.gradients = nullptr;
+        adam_replay(steps, pieces, moments, blocks);
+        for (std::size_t i = 0; i < kFloats; ++i) {
+          ASSERT_EQ(std::bit_cast<std::uint32_t>(at_once.w[i]), std::bit_cast<std::uint32_t>(one_by_one.w[i])) << i;
+          ASSERT_EQ(at_once.m[i], one_by_one.m[i]) << i;
+          ASSERT_EQ(at_once.v[i], one_by_one.v[i]) << i;
+        }
+      }
 }
 
 double sum(const std::vector<Piece>& pieces, const std::vector<float>& x) {
@@ -137,7 +179,7 @@ TEST_P(AdamKernel, SumOfSquaresEqualsTheTwin) {
   EXPECT_NEAR(sum(ragged_pieces(), x), expected, kFloats * 0x1p-53 * expected);
   EXPECT_EQ(sum({}, x), 0.0);
   const std::vector<float> large(kFloats, 1e30f);  // squares that no float holds
-  EXPECT_NEAR(sum({{0, 1000, 0}}, large), 1e63, 1e-6 * 1e63);
+  EXPECT_NEAR(sum({{0, 1000, 1000, 0}}, large), 1e63, 1e-6 * 1e63);
 }
 
 TEST_P(AdamKernel, SumOfSquaresIsTheSameForAllThreadsAndWithPiecesOfZeros) {
@@ -145,8 +187,8 @@ TEST_P(AdamKernel, SumOfSquaresIsTheSameForAllThreadsAndWithPiecesOfZeros) {
   std::vector<float> x = random_values(kFloats, "x");
   std::vector<Piece> rows, some;
   for (std::int64_t row = 0; row < kFloats / 50; ++row) {
-    rows.push_back({row * 50, 50, 0});
-    if (row % 3 != 0) some.push_back(rows.back());
+    append(rows, row * 50, 50, 0);
+    if (row % 3 != 0) append(some, row * 50, 50, 0);
     if (row % 3 == 0) std::fill_n(x.begin() + row * 50, 50, 0.0f);
   }
   const double expected = sum(rows, x);
@@ -170,7 +212,7 @@ TEST_P(AdamKernel, SumOfSquaresFindsOneNumberThatIsNotFinite) {
 
 TEST(Pieces, ClearZeroesThemAndNothingElse) {
   std::vector<float> x(10, 1.0f);
-  const std::vector<Piece> pieces = {{1, 3, 0}, {6, 1, 1}};
+  const std::vector<Piece> pieces = {{1, 3, 3, 0}, {6, 4, 1, 1}};
   clear(pieces, x.data());
   EXPECT_EQ(x, (std::vector<float>{1, 0, 0, 0, 1, 1, 0, 1, 1, 1}));
 }

@@ -109,7 +109,7 @@ TEST_P(GoldenTraining, FiftyAdamWStepsFollowPyTorch) {
   ASSERT_EQ(static_cast<std::int64_t>(losses.size()), steps);
   for (std::int64_t t = 0; t < steps; ++t) {
     const batch::Batch batch = golden_.batch(static_cast<std::size_t>(t) % golden_.batches());
-    optimizer.touch(batch.ids, bert->values());
+    optimizer.expect(batch.ids, bert->values());
     const double loss = bert->forward(batch, {}) / golden_.count(batch);
     bert->backward(static_cast<float>(1 / golden_.count(batch)));
     const auto step = static_cast<std::size_t>(t);
@@ -147,7 +147,7 @@ TEST(GoldenControls, TwentyStepsFollowPyTorch) {
     ASSERT_EQ(static_cast<std::int64_t>(losses.size()), steps);
     for (std::int64_t t = 0; t < steps; ++t) {
       const batch::Batch batch = golden.batch(static_cast<std::size_t>(t) % golden.batches());
-      optimizer.touch(batch.ids, bert->values());
+      optimizer.expect(batch.ids, bert->values());
       const double loss = bert->forward(batch, {}) / golden.count(batch);
       bert->backward(static_cast<float>(1 / golden.count(batch)));
       const double gradient = optimizer.norm(bert->gradients());
