@@ -113,8 +113,9 @@ HWY_INLINE void gradient_row(std::int64_t n, const T* x, float log_sum, float sc
   if (sums != nullptr) sums[label] -= scale;
 }
 
-// Columns begin .. end-1 of the chunk.
+// Columns begin .. end-1 of the chunk. Panels are wide, since rows of a vocabulary's chunk are far apart.
 void gradient_columns(std::int64_t begin, std::int64_t end, const ChunkGradient& g) {
+  constexpr std::int64_t kPanel = 4096;
   with_pointer(g.chunk.logits, [&](const auto* logits) HWY_ATTR {
     with_pointer(g.dlogits, [&](auto* dlogits) HWY_ATTR {
       const auto panel = [&](std::int64_t row, std::int64_t height, std::int64_t column, std::int64_t width,
@@ -124,9 +125,9 @@ void gradient_columns(std::int64_t begin, std::int64_t end, const ChunkGradient&
                        g.labels[r] - g.chunk.first - column, dlogits + r * g.dlogits_row + column, sums);
       };
       if (g.column_sums == nullptr) return panel(0, g.rows, begin, end - begin, nullptr);
-      for_panels(g.rows, end - begin, g.column_sums + begin,
-                 [&](std::int64_t row, std::int64_t height, std::int64_t column, std::int64_t width, float* sums)
-                     HWY_ATTR { panel(row, height, begin + column, width, sums); });
+      for_panels<kPanel>(g.rows, end - begin, g.column_sums + begin,
+                         [&](std::int64_t row, std::int64_t height, std::int64_t column, std::int64_t width,
+                             float* sums) HWY_ATTR { panel(row, height, begin + column, width, sums); });
     });
   });
 }

@@ -106,9 +106,9 @@ HWY_INLINE float sum_lanes(std::int64_t n, const Term& term) {
 // Walks down a matrix for column sums: calls body(row, height, column, width, sums) for panels that cover (rows,
 // columns), and adds what the body has added to sums (width) to total. A panel is short, so the rounding error grows
 // with height + rows / height, and narrow, so its sums stay close. Each column's order depends on rows alone.
-template <class Body>
+template <std::int64_t kWidth = 512, class Body>
 HWY_INLINE void for_panels(std::int64_t rows, std::int64_t columns, float* total, const Body& body) {
-  constexpr std::int64_t kHeight = 64, kWidth = 512;
+  constexpr std::int64_t kHeight = 64;
   HWY_ALIGN float sums[kWidth];
   for (std::int64_t row = 0; row < rows; row += kHeight) {
     for (std::int64_t column = 0; column < columns; column += kWidth) {
