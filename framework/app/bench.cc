@@ -1,13 +1,12 @@
 // `initlab bench`: how fast a training step is, where its time goes, and how near that is to what the machine can do.
 #include <spdlog/spdlog.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <iostream>
 #include <optional>
 
 #include "app/bench_step.hpp"
+#include "app/child.hpp"
 #include "app/common.hpp"
 #include "app/workloads.hpp"
 #include "base/error.hpp"
@@ -140,46 +139,6 @@ base::Json measure(const std::string& what, const Request& request, const Contex
   compute::set_threads(request.threads);
   const double matmul = matmul_gflops(products_of(*opened.run));  // before there is a model: its memory is given back
   return as_json(opened, measure_steps(*opened.run, *opened.catalog, opened.plan, matmul));
-}
-
-// The work's JSON, made in a process of its own: memory, threads and kernels are fresh. A complaint is thrown here.
-base::Json in_a_child(const std::function<base::Json()>& work) {
-  int ends[2];
-  if (::pipe(ends) != 0) throw base::Error({"", "a pipe", "", std::strerror(errno), ""});
-  const pid_t child = ::fork();
-  if (child < 0) throw base::Error({"", "a process", "", std::strerror(errno), ""});
-  if (child == 0) {
-    ::close(ends[0]);
-    base::Json answer;
-    try {
-      answer = {{"result", work()}};
-    } catch (const std::exception& error) {
-      answer = {{"error", error.what()}};
-    }
-    const std::string text = base::json_text(answer);
-    std::size_t sent = 0;
-    while (sent < text.size()) {
-      const ssize_t n = ::write(ends[1], text.data() + sent, text.size() - sent);
-      if (n < 0 && errno != EINTR) break;
-      sent += n < 0 ? 0 : static_cast<std::size_t>(n);
-    }
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) != 0;) {
-    if (n < 0 && errno != EINTR) break;
-    if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
-  }
-  ::close(ends[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (text.empty()) throw std::runtime_error("the process that measured ended without an answer");
-  base::Json answer = base::parse_json(text, "the process that measured");
-  if (answer.contains("error")) throw std::runtime_error(answer["error"].get<std::string>());
-  return answer["result"];
 }
 
 std::string text_of(const base::Json& value, int digits) {
