@@ -186,7 +186,7 @@ double matmul_gflops(compute::Element element) {
 Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog, const BenchPlan& plan,
                        double matmul_before) {
   compute::use_vector_kernels(run.plan.training.uses("vector_kernels"));
-  const data::BatchStream batches = run.batches();
+  const data::BatchStream batches = run.batches(plan.warmup + plan.steps);
   const config::HeadKind head = run.data->info.head;
   model::Bert bert(run.model, head, run.num_labels,
                    {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,15 @@ TaskData load(const config::TaskConfig& task, const text::WordPiece& tokenizer, 
 // Hash of what load() would read, without tokenizing; throws Error where a file is missing.
 std::string content_hash(const config::TaskConfig& task);
 
+// The last one of an epoch may be short.
+std::int64_t steps_per_epoch(const TaskData& data, std::int64_t batch);
+
+// What a run will ask for: it decides how large its batches can get.
+struct Demand {
+  std::optional<std::int64_t> steps = {};  // of training, from 0 on; absent: any
+  std::int64_t accumulate = 1;             // pieces that a training batch is cut into before a model sees it
+};
+
 // Batches of a run. Order: a fresh permutation each epoch from Stream(seeds.order); the last batch of an epoch is
 // short. Masking (mlm, see masking.hpp): from Stream(seeds.mask), a function of (epoch, example, position), so it is
 // fresh every epoch; evaluation masks are fixed by the world, not by the run's seeds, so that all runs are scored
@@ -70,16 +80,17 @@ std::string content_hash(const config::TaskConfig& task);
 class BatchStream {
  public:
   BatchStream(std::shared_ptr<const TaskData> data, std::int64_t batch, const config::TaskConfig& task,
-              const config::Seeds& seeds);
+              const config::Seeds& seeds, const Demand& demand = {});
   std::int64_t steps_per_epoch() const;
   batch::Batch train(std::int64_t step) const;  // 0-based step
   // The same into a batch that is there. With the memory that reserve() books it allocates nothing, but at an epoch's
   // first batch, where the epoch's random streams are made.
   void train(std::int64_t step, batch::Batch& out) const;
-  void reserve(batch::Batch& out) const;  // memory for any batch of the run
+  void reserve(batch::Batch& out) const;  // memory for any training batch
   std::int64_t eval_batches() const;
   batch::Batch eval(std::int64_t index) const;  // in order, every example once
-  // Upper bounds over all batches of the run, training and evaluation, whatever the epoch; for booking memory.
+  // Upper bounds of what a model sees at once, over the steps that the demand names and the evaluation; for booking
+  // memory. Evaluation batches are kept as small as training's (or 512 tokens).
   std::int64_t most_tokens() const;
   std::int64_t most_sequences() const;
   std::int64_t most_predictions() const;
@@ -96,6 +107,8 @@ class BatchStream {
   std::shared_ptr<const Plan> plan_;
 };
 
+// Sequences of a batch's pieces but the last, where it is cut into `pieces` or fewer.
+std::int64_t piece_size(std::int64_t sequences, std::int64_t pieces);
 // Sequences begin .. end-1 of a batch, slots kept: the micro-batches of one step.
 batch::Batch slice(const batch::Batch& batch, std::int64_t begin, std::int64_t end);
 // The same into a batch that is there.

@@ -14,9 +14,11 @@
 namespace initlab::data {
 namespace {
 
-constexpr std::int64_t kEvalBatch = 64;
+constexpr std::int64_t kMostEvalSequences = 64;       // in a batch
+constexpr std::int64_t kLeastEvalTokens = 512;        // that a batch may have, though training's are smaller
+constexpr std::int64_t kMostSizesLookedAt = 1 << 22;  // of training sequences, to find the largest batch: some 50 ms
 
-using Sizes = std::vector<std::int64_t>;
+using Sizes = std::vector<std::int64_t>;  // of each example
 
 Sizes sizes_of(const std::vector<Example>& examples, const std::function<std::int64_t(const Example&)>& size) {
   Sizes sizes;
@@ -25,25 +27,33 @@ Sizes sizes_of(const std::vector<Example>& examples, const std::function<std::in
   return sizes;
 }
 
-// The largest sum of `count` sizes: any training batch.
+// The largest sum of `count` sizes: whatever the order.
 std::int64_t most_of_any(Sizes sizes, std::int64_t count) {
   const auto end = sizes.begin() + std::min<std::ptrdiff_t>(count, std::ssize(sizes));
   std::partial_sort(sizes.begin(), end, sizes.end(), std::greater<>());
   return std::accumulate(sizes.begin(), end, std::int64_t{0});
 }
 
-// The largest sum over consecutive groups of `count`: evaluation batches.
-std::int64_t most_in_order(const Sizes& sizes, std::int64_t count) {
-  std::int64_t most = 0;
-  for (std::ptrdiff_t begin = 0; begin < std::ssize(sizes); begin += count) {
-    const std::ptrdiff_t end = std::min<std::ptrdiff_t>(begin + count, std::ssize(sizes));
-    most = std::max(most, std::accumulate(sizes.begin() + begin, sizes.begin() + end, std::int64_t{0}));
+// Examples in order, cut where a batch has kMostEvalSequences or the next one would take it beyond `most` (any one
+// example fits). Returns the first of each batch, and one past the last.
+std::vector<std::int64_t> cut(const Sizes& sizes, std::int64_t most) {
+  std::vector<std::int64_t> starts = {0};
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < std::ssize(sizes); ++i) {
+    sum += sizes[static_cast<std::size_t>(i)];
+    if (i == starts.back() || (i - starts.back() < kMostEvalSequences && sum <= most)) continue;
+    starts.push_back(i);
+    sum = sizes[static_cast<std::size_t>(i)];
   }
-  return most;
+  starts.push_back(std::ssize(sizes));
+  return starts;
 }
 
-std::int64_t batches_of(std::size_t examples, std::int64_t batch) {
-  return (static_cast<std::int64_t>(examples) + batch - 1) / batch;
+std::int64_t most_between(const Sizes& sizes, const std::vector<std::int64_t>& starts) {
+  std::int64_t most = 0;
+  for (std::size_t i = 0; i + 1 < starts.size(); ++i)
+    most = std::max(most, std::accumulate(sizes.begin() + starts[i], sizes.begin() + starts[i + 1], std::int64_t{0}));
+  return most;
 }
 
 void append_sequence(const Example& example, batch::Batch& out) {
@@ -81,6 +91,10 @@ void assemble(const std::vector<Example>& examples, config::HeadKind head, const
   }
 }
 
+base::Stream order_stream(const config::Seeds& seeds, std::int64_t epoch) {
+  return {seeds.order, "order/epoch/" + std::to_string(epoch)};
+}
+
 // What all batches of an epoch are made from.
 struct Epoch {
   std::int64_t index = -1;
@@ -90,8 +104,33 @@ struct Epoch {
 
 }  // namespace
 
+std::int64_t steps_per_epoch(const TaskData& data, std::int64_t batch) {
+  return (std::ssize(data.train) + batch - 1) / batch;
+}
+
+std::int64_t piece_size(std::int64_t sequences, std::int64_t pieces) { return (sequences + pieces - 1) / pieces; }
+
 struct BatchStream::Plan {
-  explicit Plan(Masker made) : masker(std::move(made)) {}
+  Plan(const TaskData& data, std::int64_t batch, const config::TaskConfig& task, const config::Seeds& seeds,
+       const Demand& demand)
+      : masker(data.special, data.vocabulary, task.mask_probability) {
+    epoch.order.resize(data.train.size());
+    const auto tokens = [](const Example& example) { return std::ssize(example.ids); };
+    const Sizes train = sizes_of(data.train, tokens), eval = sizes_of(data.eval, tokens);
+    const std::int64_t longest_eval = *std::ranges::max_element(eval);
+    longest = std::max(*std::ranges::max_element(train), longest_eval);
+    const std::int64_t most_trained = most_in_training(train, batch, seeds, demand);
+    eval_starts = cut(eval, std::max({most_trained, longest_eval, kLeastEvalTokens}));
+    most_tokens = std::max(most_trained, most_between(eval, eval_starts));
+    const std::int64_t piece = piece_size(std::min<std::int64_t>(batch, std::ssize(train)), demand.accumulate);
+    most_sequences = piece;
+    for (std::size_t i = 0; i + 1 < eval_starts.size(); ++i)
+      most_sequences = std::max(most_sequences, eval_starts[i + 1] - eval_starts[i]);
+    if (data.info.head != config::HeadKind::mlm) return;
+    const auto predictions = [this](const Example& example) { return masker.most_predictions(example.ids); };
+    most_predictions = std::max(most_of_any(sizes_of(data.train, predictions), piece),
+                                most_between(sizes_of(data.eval, predictions), eval_starts));
+  }
 
   // Rows first .. first+count-1 of an epoch's order; returns the epoch's masks. The last epoch asked for is kept: steps
   // come in order.
@@ -99,7 +138,7 @@ struct BatchStream::Plan {
                      std::vector<std::int64_t>& rows) const {
     const std::lock_guard lock(mutex);
     if (epoch.index != index) {
-      base::permutation(base::Stream(seeds.order, "order/epoch/" + std::to_string(index)), epoch.order);
+      base::permutation(order_stream(seeds, index), epoch.order);
       epoch.masks = training_mask_stream(seeds.mask, index);
       epoch.index = index;
     }
@@ -109,40 +148,51 @@ struct BatchStream::Plan {
   }
 
   Masker masker;
-  std::int64_t most_tokens = 0, most_predictions = 0, longest = 0;
+  std::int64_t most_tokens = 0, most_sequences = 0, most_predictions = 0, longest = 0;
+  std::vector<std::int64_t> eval_starts;  // of each evaluation batch, and the end
   mutable std::mutex mutex;
   mutable Epoch epoch;
+
+ private:
+  // Tokens of the largest piece of a training batch: looked up where the steps are known and not too many, else a
+  // bound.
+  static std::int64_t most_in_training(const Sizes& sizes, std::int64_t batch, const config::Seeds& seeds,
+                                       const Demand& demand) {
+    const std::int64_t examples = std::ssize(sizes);
+    if (!demand.steps || *demand.steps > kMostSizesLookedAt / batch)
+      return most_of_any(sizes, piece_size(std::min(batch, examples), demand.accumulate));
+    std::int64_t most = 0;
+    const std::int64_t steps_per_epoch = (examples + batch - 1) / batch;
+    std::vector<std::uint32_t> order(sizes.size());
+    for (std::int64_t step = 0; step < *demand.steps; ++step) {
+      const std::int64_t place = step % steps_per_epoch;
+      if (place == 0) base::permutation(order_stream(seeds, step / steps_per_epoch), order);
+      const std::int64_t begin = place * batch, end = std::min(begin + batch, examples);
+      const std::int64_t piece = piece_size(end - begin, demand.accumulate);
+      for (std::int64_t first = begin; first < end; first += piece) {
+        std::int64_t sum = 0;
+        for (std::int64_t i = first; i < std::min(first + piece, end); ++i)
+          sum += sizes[order[static_cast<std::size_t>(i)]];
+        most = std::max(most, sum);
+      }
+    }
+    return most;
+  }
 };
 
 BatchStream::BatchStream(std::shared_ptr<const TaskData> data, std::int64_t batch, const config::TaskConfig& task,
-                         const config::Seeds& seeds)
+                         const config::Seeds& seeds, const Demand& demand)
     : data_(std::move(data)), batch_(batch), task_(task), seeds_(seeds) {
-  assert(batch_ > 0 && !data_->train.empty() && !data_->eval.empty());
-  auto plan = std::make_shared<Plan>(Masker(data_->special, data_->vocabulary, task_.mask_probability));
-  const auto most = [&](const std::function<std::int64_t(const Example&)>& size) {
-    return std::max(most_of_any(sizes_of(data_->train, size), batch_),
-                    most_in_order(sizes_of(data_->eval, size), kEvalBatch));
-  };
-  plan->most_tokens = most([](const Example& example) { return std::ssize(example.ids); });
-  if (data_->info.head == config::HeadKind::mlm)
-    plan->most_predictions = most([&](const Example& example) { return plan->masker.most_predictions(example.ids); });
-  for (const auto* split : {&data_->train, &data_->eval})
-    for (const Example& example : *split)
-      plan->longest = std::max(plan->longest, std::int64_t{std::ssize(example.ids)});
-  plan->epoch.order.resize(data_->train.size());
-  plan_ = std::move(plan);
+  assert(batch_ > 0 && demand.accumulate > 0 && !data_->train.empty() && !data_->eval.empty());
+  plan_ = std::make_shared<Plan>(*data_, batch_, task_, seeds_, demand);
 }
 
-std::int64_t BatchStream::steps_per_epoch() const { return batches_of(data_->train.size(), batch_); }
-std::int64_t BatchStream::eval_batches() const { return batches_of(data_->eval.size(), kEvalBatch); }
+std::int64_t BatchStream::steps_per_epoch() const { return data::steps_per_epoch(*data_, batch_); }
+std::int64_t BatchStream::eval_batches() const { return std::ssize(plan_->eval_starts) - 1; }
 std::int64_t BatchStream::most_tokens() const { return plan_->most_tokens; }
+std::int64_t BatchStream::most_sequences() const { return plan_->most_sequences; }
 std::int64_t BatchStream::most_predictions() const { return plan_->most_predictions; }
 std::int64_t BatchStream::longest() const { return plan_->longest; }
-
-std::int64_t BatchStream::most_sequences() const {
-  return std::max(std::min<std::int64_t>(batch_, std::ssize(data_->train)),
-                  std::min<std::int64_t>(kEvalBatch, std::ssize(data_->eval)));
-}
 
 batch::Batch BatchStream::train(std::int64_t step) const {
   batch::Batch out;
@@ -161,15 +211,19 @@ void BatchStream::train(std::int64_t step, batch::Batch& out) const {
 
 batch::Batch BatchStream::eval(std::int64_t index) const {
   assert(index >= 0 && index < eval_batches());
-  const std::int64_t first = index * kEvalBatch;
+  const std::int64_t* start = plan_->eval_starts.data() + index;
   batch::Batch out;
-  out.examples.resize(static_cast<std::size_t>(std::min<std::int64_t>(kEvalBatch, std::ssize(data_->eval) - first)));
-  std::iota(out.examples.begin(), out.examples.end(), first);
+  out.examples.resize(static_cast<std::size_t>(start[1] - start[0]));
+  std::iota(out.examples.begin(), out.examples.end(), start[0]);
   assemble(data_->eval, data_->info.head, plan_->masker, evaluation_mask_stream(task_.world), out);
   return out;
 }
 
-void BatchStream::reserve(batch::Batch& out) const { out.reserve(most_tokens(), most_sequences(), most_predictions()); }
+void BatchStream::reserve(batch::Batch& out) const {
+  const std::int64_t sequences = std::min<std::int64_t>(batch_, std::ssize(data_->train));
+  const std::int64_t tokens = sequences * longest();
+  out.reserve(tokens, sequences, most_predictions() == 0 ? 0 : tokens);
+}
 
 void slice(const batch::Batch& batch, std::int64_t begin, std::int64_t end, batch::Batch& out) {
   assert(0 <= begin && begin <= end && end <= batch.sequences());

@@ -9,6 +9,7 @@
 #include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
 #include "train/groups.hpp"
+#include "train/trainer.hpp"
 
 namespace initlab::sweep {
 namespace {
@@ -89,7 +90,14 @@ config::ModelConfig with_stated_shape(config::ModelConfig model, const config::M
   return model;
 }
 
-data::BatchStream Prepared::batches() const { return {data, plan.training.batch, plan.task, plan.seeds}; }
+data::BatchStream Prepared::batches(std::int64_t least_steps) const {
+  data::Demand demand;
+  demand.accumulate = plan.training.accumulate;
+  if (!plan.training.seconds)
+    demand.steps =
+        std::max(least_steps, train::total_steps(plan.training, data::steps_per_epoch(*data, plan.training.batch)));
+  return {data, plan.training.batch, plan.task, plan.seeds, demand};
+}
 
 std::vector<init::Assignment> Prepared::assignments(const init::Catalog& catalog) const {
   std::optional<init::SourceShapes> source;

@@ -41,7 +41,8 @@ struct Prepared {
   std::string run_id;                         // SHA-256 of it
   std::filesystem::path file;                 // where its run file is, or will be
 
-  data::BatchStream batches() const;
+  // For the run's steps, or for more where so many will be asked for.
+  data::BatchStream batches(std::int64_t least_steps = 0) const;
   std::vector<init::Assignment> assignments(
       const init::Catalog& catalog) const;  // points into this->plan and this->table
 };

@@ -95,7 +95,7 @@ struct Trainer::Impl {
     std::ranges::fill(bert.gradients(), 0.0f);
     batches.reserve(batch);
     if (training.accumulate > 1) batches.reserve(micro);
-    record.examples.reserve(static_cast<std::size_t>(batches.most_sequences()));
+    record.examples.reserve(static_cast<std::size_t>(training.batch));
   }
 
   void fetch(std::int64_t step) {
@@ -110,7 +110,7 @@ struct Trainer::Impl {
   double forward_backward() {
     const double count = loss_count(batch, batches.data().info.head);
     const std::int64_t sequences = batch.sequences();
-    const std::int64_t piece = (sequences + training.accumulate - 1) / training.accumulate;
+    const std::int64_t piece = data::piece_size(sequences, training.accumulate);
     double loss = 0;
     for (std::int64_t begin = 0; begin < sequences; begin += piece) {
       loss += bert.forward(piece_of_batch(begin, std::min(sequences, begin + piece)), dropout);

@@ -226,6 +226,64 @@ TEST(BatchStream, BoundsHoldOverManyEpochs) {
   }
 }
 
+// What a model sees at once, looked up: the bound is reached, and is less than that of any order.
+TEST(BatchStream, BoundsOfKnownStepsAreReached) {
+  const auto data = make_data(config::HeadKind::classifier, 200, 1);
+  for (const std::int64_t accumulate : {1, 2, 5}) {
+    const std::int64_t steps = 40, batch_size = 16;  // 12 full batches and one of 8 an epoch
+    const config::Seeds seeds;
+    const BatchStream any(data, batch_size, {}, seeds, {.accumulate = accumulate});
+    const BatchStream known(data, batch_size, {}, seeds, {.steps = steps, .accumulate = accumulate});
+    std::int64_t most = 0, sequences = 0;
+    for (std::int64_t step = 0; step < steps; ++step) {
+      const batch::Batch batch = known.train(step);
+      const std::int64_t piece = piece_size(batch.sequences(), accumulate);
+      for (std::int64_t begin = 0; begin < batch.sequences(); begin += piece) {
+        const batch::Batch part = slice(batch, begin, std::min(begin + piece, batch.sequences()));
+        most = std::max(most, part.tokens());
+        sequences = std::max(sequences, part.sequences());
+      }
+    }
+    EXPECT_EQ(known.most_tokens(), most);
+    EXPECT_EQ(known.most_sequences(), sequences);
+    EXPECT_LT(known.most_tokens(), any.most_tokens());
+    EXPECT_EQ(any.most_sequences(), sequences);
+  }
+}
+
+TEST(BatchStream, PiecesAreAsManyAsAskedOrFewer) {
+  EXPECT_EQ(piece_size(8, 1), 8);
+  EXPECT_EQ(piece_size(8, 3), 3);  // 3 + 3 + 2
+  EXPECT_EQ(piece_size(3, 8), 1);
+}
+
+// 64 sequences of 100 tokens would be 6400 tokens: training's batches are smaller, so evaluation's are.
+TEST(BatchStream, EvaluationIsCutToTrainingsTokens) {
+  auto data = std::make_shared<TaskData>(*make_data(config::HeadKind::classifier, 32, 200));
+  for (auto* split : {&data->train, &data->eval})
+    for (Example& example : *split) {
+      example.ids.resize(100, 7);
+      example.types.resize(100, 0);
+    }
+  data->eval[50].ids.resize(900, 7);  // alone in its batch
+  data->eval[50].types.resize(900, 0);
+  for (const auto& [batch_size, tokens] : {std::pair<std::int64_t, std::int64_t>{8, 900}, {2, 900}, {16, 1600}}) {
+    const BatchStream stream(data, batch_size, {}, config::Seeds(), {.steps = 3});
+    std::int64_t next = 0, most = 0;
+    for (std::int64_t i = 0; i < stream.eval_batches(); ++i) {
+      const batch::Batch batch = stream.eval(i);
+      most = std::max(most, batch.tokens());
+      for (const std::int64_t row : batch.examples) EXPECT_EQ(row, next++);
+    }
+    EXPECT_EQ(next, 200);
+    EXPECT_EQ(most, tokens);
+    EXPECT_EQ(stream.most_tokens(), tokens);
+  }
+  data->eval.erase(data->eval.begin() + 50);
+  const BatchStream small(data, 2, {}, config::Seeds(), {.steps = 3});
+  EXPECT_EQ(small.most_tokens(), 500);  // 5 sequences: as many as the least bound of 512 tokens takes
+}
+
 TEST(BatchStream, SlicesFitTogetherAgain) {
   for (const auto head : {config::HeadKind::classifier, config::HeadKind::regressor, config::HeadKind::mlm}) {
     const batch::Batch whole = stream_of(make_data(head, 50, 10), 11).train(1);
