@@ -33,7 +33,7 @@ bool evaluates_at(const sweep::Prepared& run, std::int64_t step) {
   const config::TrainingConfig& training = run.plan.training;
   const bool in_between = training.evaluate.every && step > 0 && step % *training.evaluate.every == 0;
   if (training.seconds) return in_between;
-  const std::int64_t total = train::total_steps(training, run.batches().steps_per_epoch());
+  const std::int64_t total = train::total_steps(training, data::steps_per_epoch(*run.data, training.batch));
   return step == total || (in_between && step < total);
 }
 

@@ -49,7 +49,8 @@ Cost work_of(const sweep::Prepared& run) {
 
 // Seconds a FLOP takes: times a few real steps from arbitrary weights, on which the cost does not depend.
 double seconds_per_flop(const sweep::Prepared& run, int threads) {
-  const data::BatchStream batches = run.batches();
+  constexpr std::int64_t kSteps = 3;
+  const data::BatchStream batches = run.batches(kSteps);
   compute::set_threads(threads);
   compute::use_vector_kernels(run.plan.training.uses("vector_kernels"));
   model::Bert bert(run.model, run.data->info.head, run.num_labels,
@@ -59,7 +60,7 @@ double seconds_per_flop(const sweep::Prepared& run, int threads) {
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   trainer.step(0, 0.0);  // makes the kernels for its shape
   double flops = 0, seconds = 0;
-  for (std::int64_t i = 0; i < 3; ++i) {
+  for (std::int64_t i = 0; i < kSteps; ++i) {
     seconds += trainer.step(i, 0.0).seconds;
     flops += model::training_flops(run.model, run.data->info.head, run.num_labels, trainer.batch());
   }

@@ -1,4 +1,5 @@
-// The writing half of run_file.hpp: RunWriter. Steps are kept in memory between flushes, so that a step costs a copy.
+// The writing half of run_file.hpp: RunWriter. Steps are kept in memory between flushes, so that a step costs a copy
+// and allocates nothing.
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ using record::StepRecord;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kFlushEvery{5};
-constexpr std::size_t kMostPending = 4096;      // steps held in memory
+constexpr std::size_t kMostPending = 4096;      // steps held in memory,
+constexpr std::size_t kMostExamples = 1 << 19;  // and rows that they name
 constexpr hsize_t kStepChunk = 512;             // rows: 4 KiB a column
 constexpr hsize_t kEvalChunk = 64;              // rows
 constexpr std::int64_t kExamplesChunk = 256;    // numbers: small, because a chunk that is rewritten takes new space
@@ -112,13 +114,15 @@ struct RunWriter::Impl {
   std::vector<h5::Dataset> step_columns, eval_columns, metric_columns;
   std::size_t batch = 0, labels = 0, outputs = 0, metrics = 0;
   std::vector<std::size_t> stored_metrics;  // those that have a column of their own
-  std::vector<StepRecord> pending;
-  hsize_t steps = 0, evals = 0;  // rows in the file
+  std::vector<StepRecord> pending;          // memory for steps until the next flush, made by begin()
+  std::size_t pending_steps = 0;            // of them, that wait
+  hsize_t steps = 0, evals = 0;             // rows in the file
   Clock::time_point flushed = Clock::now();
 
   void create(const RunHeader& header, const std::vector<InitRecord>& init);
   void create_train(const RunHeader& header);
   void create_eval(const RunHeader& header);
+  void make_room();
   void append_steps();
   void append_examples();
   void append_eval(const EvalRecord& eval);
@@ -142,6 +146,7 @@ void RunWriter::Impl::create(const RunHeader& header, const std::vector<InitReco
   schema::init_columns([&](const char* name, auto member) { write_column(file, name, init, member); });
   create_train(header);
   create_eval(header);
+  make_room();
   h5::start_swmr_write(file);
 }
 
@@ -181,23 +186,29 @@ void RunWriter::Impl::create_eval(const RunHeader& header) {
                                    &fill);
 }
 
+void RunWriter::Impl::make_room() {
+  pending.resize(std::clamp<std::size_t>(kMostExamples / std::max<std::size_t>(1, batch), 1, kMostPending));
+  for (StepRecord& step : pending) step.examples.reserve(batch);
+}
+
 void RunWriter::Impl::append_steps() {
-  if (pending.empty()) return;
+  if (pending_steps == 0) return;
   std::size_t column = 0;
-  schema::step_columns(
-      [&](const char*, auto member) { append_column<StepRecord>(step_columns[column++], steps, pending, member); });
+  schema::step_columns([&](const char*, auto member) {
+    append_column<StepRecord>(step_columns[column++], steps, std::span(pending).first(pending_steps), member);
+  });
   if (examples) append_examples();
-  steps += pending.size();
-  pending.clear();
+  steps += pending_steps;
+  pending_steps = 0;
 }
 
 void RunWriter::Impl::append_examples() {
-  std::vector<std::int32_t> rows(pending.size() * batch, -1);  // (steps, batch)
-  for (std::size_t i = 0; i < pending.size(); ++i)
+  std::vector<std::int32_t> rows(pending_steps * batch, -1);  // (steps, batch)
+  for (std::size_t i = 0; i < pending_steps; ++i)
     std::transform(pending[i].examples.begin(), pending[i].examples.end(),
                    rows.begin() + static_cast<std::ptrdiff_t>(i * batch),
                    [](std::int64_t row) { return static_cast<std::int32_t>(row); });
-  h5::append<std::int32_t>(examples, steps, pending.size(), rows);
+  h5::append<std::int32_t>(examples, steps, pending_steps, rows);
 }
 
 void RunWriter::Impl::append_eval(const EvalRecord& eval) {
@@ -294,8 +305,9 @@ void RunWriter::step(const StepRecord& step) {
     throw base::Error({impl_->path.string(), "/train/examples",
                        "at most " + std::to_string(impl_->batch) + " rows a step, each below 2^31",
                        std::to_string(step.examples.size()) + " at step " + std::to_string(step.step), ""});
-  impl_->pending.push_back(step);
-  if (Clock::now() - impl_->flushed >= kFlushEvery || impl_->pending.size() >= kMostPending)
+  if (impl_->pending.empty()) guarded([] {});  // there is no file: says so
+  impl_->pending[impl_->pending_steps++] = step;
+  if (Clock::now() - impl_->flushed >= kFlushEvery || impl_->pending_steps == impl_->pending.size())
     guarded([&] { impl_->flush(); });
 }
 

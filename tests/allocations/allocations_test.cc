@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <thread>
 #include <tuple>
@@ -15,6 +18,7 @@
 
 #include "base/random.hpp"
 #include "compute/threads.hpp"
+#include "log/run_file.hpp"
 #include "train/trainer.hpp"
 
 namespace initlab::app {
@@ -174,6 +178,32 @@ INSTANTIATE_TEST_SUITE_P(Heads, StepLoop,
                                   std::to_string(std::get<1>(info.param)) + "_threads_" +
                                   std::to_string(std::get<2>(info.param));
                          });
+
+TEST(RunWriter, AllocatesNothingBetweenFlushes) {
+  if (!allocations_are_counted()) GTEST_SKIP() << "a sanitizer, or another C library than glibc";
+  const std::filesystem::path file =
+      std::filesystem::path(testing::TempDir()) / ("initlab_allocations_" + std::to_string(::getpid()) + ".h5");
+  record::RunHeader header;
+  header.batch = 32;
+  header.metric_names = {"accuracy"};
+  log::RunWriter writer(file);
+  writer.begin(header, {});
+  record::StepRecord step;
+  step.examples.assign(32, 7);
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (int attempt = 0; attempt < 3; ++attempt) {  // it flushes every five seconds: the machine may have paused us
+    start_counting_allocations();
+    for (int i = 0; i < 500; ++i) {
+      ++step.step;
+      writer.step(step);
+    }
+    least = std::min(least, stop_counting_allocations().ours);
+  }
+  EXPECT_EQ(least, 0);
+  writer.finish(record::State::finished, "");
+  EXPECT_EQ(log::read_run(file).steps.size(), 1500u);
+  std::filesystem::remove(file);
+}
 
 // MiniLM's shape. A step that mapped its memory afresh would fault thousands of times (its gradients alone have 22,000
 // pages); a page now and then is another program's doing.
