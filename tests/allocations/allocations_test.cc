@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "compute/gemm.hpp"
+#include "compute/targets.hpp"
 #include "compute/threads.hpp"
 #include "log/run_file.hpp"
 #include "train/trainer.hpp"
@@ -106,23 +108,30 @@ config::ModelConfig shape(std::int64_t layers, std::int64_t hidden, std::int64_t
   return model;
 }
 
-// Trains `last` steps of one epoch; counted are those after `first`.
-CountingSink train_and_count(const config::ModelConfig& model, std::shared_ptr<const data::TaskData> task,
-                             std::int64_t accumulate, std::int64_t first, std::int64_t last) {
+config::TrainingConfig training_of(std::int64_t accumulate) {
   config::TrainingConfig training;
   training.batch = 8;
   training.accumulate = accumulate;
+  return training;
+}
+
+// Trains `last` steps of one epoch; counted are those after `first`.
+CountingSink train_and_count(const config::ModelConfig& model, std::shared_ptr<const data::TaskData> task,
+                             config::TrainingConfig training, std::int64_t first, std::int64_t last) {
   training.steps = last;
   const config::Seeds seeds;
   const data::BatchStream batches(task, training.batch, {}, seeds);
   EXPECT_LE(last, batches.steps_per_epoch()) << "an epoch's first batch makes random streams, which allocates";
+  compute::use_vector_kernels(training.uses("vector_kernels"));
   model::Bert bert(model, task->info.head, 2,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()});
+                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
+                   model::options_of(training));
   draw_weights(bert);
   CountingSink sink(first, last);
   train::Hooks hooks;
   hooks.progress = [](const train::Progress&) {};
   train::run(training, seeds, batches, bert, sink, hooks);
+  compute::use_vector_kernels(true);
   return sink;
 }
 
@@ -155,19 +164,23 @@ TEST(Allocations, AreCounted) {
   std::free(kept);
 }
 
+// 8 sequences of 9 to 12 tokens: few numbers of rows, all seen in the first 100 steps.
+void expect_none(HeadKind head, const config::TrainingConfig& training) {
+  const CountingSink sink =
+      train_and_count(shape(2, 64, 4, 500), task_of(head, 500, 8 * 200, 9, 12), training, 100, 200);
+  EXPECT_TRUE(sink.finite);
+  EXPECT_EQ(sink.counted.ours, 0) << "in 100 steps";
+  std::cout << "oneDNN's allocations in 100 steps: " << sink.counted.onednn << "\n";
+  testing::Test::RecordProperty("onednn_allocations_in_100_steps", static_cast<int>(sink.counted.onednn));
+}
+
 class StepLoop : public testing::TestWithParam<std::tuple<HeadKind, std::int64_t, int>> {};
 
 TEST_P(StepLoop, AllocatesNothingOfOurs) {
   if (!allocations_are_counted()) GTEST_SKIP() << "a sanitizer, or another C library than glibc";
   const auto [head, accumulate, threads] = GetParam();
   compute::set_threads(threads);
-  // 8 sequences of 9 to 12 tokens: few numbers of rows, all seen in the first 100 steps.
-  const CountingSink sink =
-      train_and_count(shape(2, 64, 4, 500), task_of(head, 500, 8 * 200, 9, 12), accumulate, 100, 200);
-  EXPECT_TRUE(sink.finite);
-  EXPECT_EQ(sink.counted.ours, 0) << "in 100 steps";
-  std::cout << "oneDNN's allocations in 100 steps: " << sink.counted.onednn << "\n";
-  RecordProperty("onednn_allocations_in_100_steps", static_cast<int>(sink.counted.onednn));
+  expect_none(head, training_of(accumulate));
 }
 
 INSTANTIATE_TEST_SUITE_P(Heads, StepLoop,
@@ -178,6 +191,39 @@ INSTANTIATE_TEST_SUITE_P(Heads, StepLoop,
                                   std::to_string(std::get<1>(info.param)) + "_threads_" +
                                   std::to_string(std::get<2>(info.param));
                          });
+
+class Variant : public testing::TestWithParam<HeadKind> {
+ protected:
+  void SetUp() override {
+    if (!allocations_are_counted()) GTEST_SKIP() << "a sanitizer, or another C library than glibc";
+    compute::set_threads(2);
+  }
+};
+
+TEST_P(Variant, WithoutOptimizations) {
+  config::TrainingConfig training = training_of(1);
+  training.without = config::optimization_names();
+  expect_none(GetParam(), training);
+}
+
+TEST_P(Variant, WithControls) {
+  config::TrainingConfig training = training_of(1);
+  training.freeze = {"embeddings"};
+  training.mixout = 0.1;
+  training.layer_decay = 0.9;
+  training.optimizer.weight_decay_to = "initial";
+  expect_none(GetParam(), training);
+}
+
+TEST_P(Variant, InBf16) {
+  if (!compute::has_bf16_products()) GTEST_SKIP() << "no bf16 instructions";
+  config::TrainingConfig training = training_of(1);
+  training.precision = "bf16";
+  expect_none(GetParam(), training);
+}
+
+INSTANTIATE_TEST_SUITE_P(Heads, Variant, testing::Values(HeadKind::classifier, HeadKind::mlm),
+                         [](const auto& info) { return config::to_text(info.param); });
 
 TEST(RunWriter, AllocatesNothingBetweenFlushes) {
   if (!allocations_are_counted()) GTEST_SKIP() << "a sanitizer, or another C library than glibc";
@@ -209,8 +255,8 @@ TEST(RunWriter, AllocatesNothingBetweenFlushes) {
 // pages); a page now and then is another program's doing.
 TEST(PageFaults, AreFewerThanOneAStep) {
   compute::set_threads(2);
-  const CountingSink sink =
-      train_and_count(shape(6, 384, 12, 30522), task_of(HeadKind::classifier, 30522, 8 * 120, 8, 8), 1, 20, 120);
+  const CountingSink sink = train_and_count(
+      shape(6, 384, 12, 30522), task_of(HeadKind::classifier, 30522, 8 * 120, 8, 8), training_of(1), 20, 120);
   EXPECT_TRUE(sink.finite);
   EXPECT_LT(sink.faults, 100);
   if (allocations_are_counted()) {
