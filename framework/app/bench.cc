@@ -137,8 +137,9 @@ base::Json as_json(const Opened& opened, const Measured& m) {
 base::Json measure(const std::string& what, const Request& request, const Context& context) {
   const Opened opened = open(what, request, context);
   compute::set_threads(request.threads);
-  const double matmul = matmul_gflops(products_of(*opened.run));  // before there is a model: its memory is given back
-  return as_json(opened, measure_steps(*opened.run, *opened.catalog, opened.plan, matmul));
+  const std::vector<double> matmuls =
+      matmul_gflops(products_of(*opened.run));  // before there is a model: its memory is given back
+  return as_json(opened, measure_steps(*opened.run, *opened.catalog, opened.plan, matmuls));
 }
 
 std::string text_of(const base::Json& value, int digits) {

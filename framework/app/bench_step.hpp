@@ -37,7 +37,8 @@ struct Measured {
   std::vector<Taken> taken;                       // of each step
   std::int64_t tokens = 0, sequences = 0;         // of all timed steps; valid tokens
   double flops = 0;                               // that the losses of the timed steps need: model::training_flops
-  double matmul_gflops = 0;                       // largest rate of a 2048^3 product, seen before and after
+  std::vector<double> gflops;                     // of each step: those over its seconds, in 10^9 a second
+  double matmul_gflops = 0;                       // median rate of 2048^3 products before and after the steps
   std::array<double, compute::kPhases> phases{};  // seconds of all timed steps
   double peak_rss_mib = 0;                        // of the process, until the last step
 
@@ -45,7 +46,7 @@ struct Measured {
   // times and forgets.
   Taken typical() const;
   double total_seconds() const;
-  double share_of_matmul() const { return flops / total_seconds() / (matmul_gflops * 1e9); }
+  double share_of_matmul() const;  // the median step's
 };
 
 // The value that this share of the values stays below; linear between neighbours. share in [0, 1]; not empty.
@@ -54,15 +55,15 @@ double quantile(std::vector<double> values, double share);
 // What enters the run's matrix products.
 compute::Element products_of(const sweep::Prepared& run);
 
-// Largest rate of a 2048^3 product by oneDNN among a few, operands and result stored as `element`, in 10^9 operations a
-// second. Call after compute::set_threads.
-double matmul_gflops(compute::Element element);
+// Rates of some 2048^3 products by oneDNN, operands and result stored as `element`, in 10^9 operations a second. Call
+// after compute::set_threads.
+std::vector<double> matmul_gflops(compute::Element element);
 
 // Trains: warm-up steps 0 .. warmup-1, then the timed ones, all at the peak rate. compute::set_threads comes before.
-// `matmul_before`: what matmul_gflops() said before. Throws base::Error where initialization fails or a loss is not
+// `matmuls`: what matmul_gflops() said before. Throws base::Error where initialization fails or a loss is not
 // finite.
 Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog, const BenchPlan& plan,
-                       double matmul_before);
+                       std::vector<double> matmuls);
 
 // The batches of the timed steps, for a program that is to be compared; docs/CLI.md has the keys.
 base::Json batches_json(const std::string& workload, const sweep::Prepared& run, const BenchPlan& plan);

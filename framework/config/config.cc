@@ -71,8 +71,7 @@ std::vector<std::string> shape_names() {
 }
 
 std::vector<std::string> optimization_names() {
-  return {"last_layer_rows", "streamed_loss", "lazy_embeddings", "packed_weights",
-          "prefetch",        "huge_pages",    "vector_kernels"};
+  return {"last_layer_rows", "streamed_loss", "lazy_embeddings", "packed_weights", "huge_pages", "vector_kernels"};
 }
 
 bool TrainingConfig::uses(std::string_view optimization) const {

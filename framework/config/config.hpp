@@ -171,7 +171,6 @@ struct EvaluateConfig {
 //   streamed_loss    mlm: no logits of the whole vocabulary are kept
 //   lazy_embeddings  word rows without a gradient are updated when they are next read
 //   packed_weights   weights are laid out anew for the matrix products once a step
-//   prefetch         the next batch is assembled while this one is computed
 //   huge_pages       the model's memory asks for huge pages and is touched before the first step
 //   vector_kernels   kernels use vector instructions
 std::vector<std::string> optimization_names();

@@ -95,6 +95,9 @@ class BatchStream {
   std::int64_t most_sequences() const;
   std::int64_t most_predictions() const;
   std::int64_t longest() const;
+  // Different numbers of tokens that a model will see at once while the demand's steps train, ascending; none where the
+  // steps are unknown or too many to look at.
+  const std::vector<std::int64_t>& training_tokens() const;
   const TaskData& data() const { return *data_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/random.hpp"
@@ -150,18 +151,19 @@ struct BatchStream::Plan {
   Masker masker;
   std::int64_t most_tokens = 0, most_sequences = 0, most_predictions = 0, longest = 0;
   std::vector<std::int64_t> eval_starts;  // of each evaluation batch, and the end
+  std::vector<std::int64_t> training_tokens;
   mutable std::mutex mutex;
   mutable Epoch epoch;
 
  private:
   // Tokens of the largest piece of a training batch: looked up where the steps are known and not too many, else a
   // bound.
-  static std::int64_t most_in_training(const Sizes& sizes, std::int64_t batch, const config::Seeds& seeds,
-                                       const Demand& demand) {
+  std::int64_t most_in_training(const Sizes& sizes, std::int64_t batch, const config::Seeds& seeds,
+                                const Demand& demand) {
     const std::int64_t examples = std::ssize(sizes);
     if (!demand.steps || *demand.steps > kMostSizesLookedAt / batch)
       return most_of_any(sizes, piece_size(std::min(batch, examples), demand.accumulate));
-    std::int64_t most = 0;
+    std::set<std::int64_t> seen;  // rounding to fewer is the model's affair
     const std::int64_t steps_per_epoch = (examples + batch - 1) / batch;
     std::vector<std::uint32_t> order(sizes.size());
     for (std::int64_t step = 0; step < *demand.steps; ++step) {
@@ -173,10 +175,11 @@ struct BatchStream::Plan {
         std::int64_t sum = 0;
         for (std::int64_t i = first; i < std::min(first + piece, end); ++i)
           sum += sizes[order[static_cast<std::size_t>(i)]];
-        most = std::max(most, sum);
+        seen.insert(sum);
       }
     }
-    return most;
+    training_tokens.assign(seen.begin(), seen.end());
+    return seen.empty() ? 0 : *seen.rbegin();
   }
 };
 
@@ -190,6 +193,7 @@ BatchStream::BatchStream(std::shared_ptr<const TaskData> data, std::int64_t batc
 std::int64_t BatchStream::steps_per_epoch() const { return data::steps_per_epoch(*data_, batch_); }
 std::int64_t BatchStream::eval_batches() const { return std::ssize(plan_->eval_starts) - 1; }
 std::int64_t BatchStream::most_tokens() const { return plan_->most_tokens; }
+const std::vector<std::int64_t>& BatchStream::training_tokens() const { return plan_->training_tokens; }
 std::int64_t BatchStream::most_sequences() const { return plan_->most_sequences; }
 std::int64_t BatchStream::most_predictions() const { return plan_->most_predictions; }
 std::int64_t BatchStream::longest() const { return plan_->longest; }

@@ -140,6 +140,21 @@ struct Bert::Impl {
     head().bind(blocks);
   }
 
+  void plan(std::int64_t tokens, std::int64_t read) {
+    layers.front().plan(workspace, tokens, tokens, /*picked=*/false);  // layers are alike
+    if (cuts_top()) layers.back().plan(workspace, tokens, read, /*picked=*/true);
+  }
+
+  // How many rows the head reads is known for classifiers; of predicted positions all numbers are planned.
+  void plan(std::span<const std::int64_t> tokens) {
+    const std::int64_t last = padded(kind == config::HeadKind::mlm ? capacity.predictions : capacity.sequences);
+    const std::int64_t first = kind == config::HeadKind::mlm ? kRowUnit : last;
+    for (std::int64_t read = first; read <= last; read += kRowUnit) {
+      head().plan(workspace, read);
+      for (const std::int64_t count : tokens) plan(padded(count), read);
+    }
+  }
+
   Rows all_rows(const batch::Batch& batch) {
     for (std::size_t b = 0; b + 1 < batch.offsets.size(); ++b)
       std::fill(token_slots + batch.offsets[b], token_slots + batch.offsets[b + 1], batch.slots[b]);
@@ -233,6 +248,8 @@ std::span<float> Bert::values() { return {impl_->values, static_cast<std::size_t
 std::span<const float> Bert::values() const { return {impl_->values, static_cast<std::size_t>(impl_->table.size())}; }
 std::span<float> Bert::gradients() { return {impl_->gradients, static_cast<std::size_t>(impl_->table.size())}; }
 void Bert::measure(compute::PhaseTimes* times) { impl_->workspace.times = times; }
+
+void Bert::plan(std::span<const std::int64_t> tokens) { impl_->plan(tokens); }
 
 double Bert::forward(const batch::Batch& batch, const Dropout& dropout) {
   impl_->begin(batch, dropout);

@@ -59,6 +59,10 @@ class Bert {
   std::span<const float> values() const;
   std::span<float> gradients();  // same layout; backward adds to it
 
+  // Builds the matrix products of training steps on batches of these numbers of tokens, which forward and backward
+  // would else build when they first need them. Numbers of tokens up to the capacity.
+  void plan(std::span<const std::int64_t> tokens);
+
   // Returns the *sum* of the losses over sequences (classifier: cross-entropy; regressor: squared error) or over
   // predicted positions (mlm: cross-entropy against the tied decoder). The batch must stay alive until backward
   // returns. Throws base::Error where an index of the batch is outside its table or the batch exceeds the capacity.

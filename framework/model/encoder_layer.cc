@@ -47,6 +47,16 @@ void EncoderLayer::bind(const Blocks& blocks) {
   output_norm_ = norm(blocks, layer + "output.LayerNorm");
 }
 
+void EncoderLayer::plan(Workspace& workspace, std::int64_t tokens, std::int64_t rows, bool picked) const {
+  if (picked)
+    self_attention_.plan_picked(workspace, tokens, rows);
+  else
+    self_attention_.plan(workspace, tokens);
+  attention_output_.plan(workspace, rows, {.x = products_, .dy = products_, .dx = products_});
+  intermediate_.plan(workspace, rows, {.x = products_, .y = products_, .dy = products_, .accumulates = true});
+  output_.plan(workspace, rows, {.x = products_, .dy = products_, .dx = products_});
+}
+
 Hidden EncoderLayer::rows_of(const Rows& rows, Hidden x) {
   if (rows.all()) return x;
   const std::int64_t h = model_.hidden;

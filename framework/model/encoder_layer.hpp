@@ -21,6 +21,9 @@ class EncoderLayer {
   void book(compute::Arena& arena, const RowCapacity& capacity);
   void bind(const Blocks& blocks);
 
+  // Builds the products: keys and values for `tokens` rows, all else for `rows` of them; both padded.
+  void plan(Workspace& workspace, std::int64_t tokens, std::int64_t rows, bool picked) const;
+
   // x (T, H), must stay as it is until backward. rows: those of y; step.all, or fewer. Returns y (R, H), padding zero.
   Hidden forward(const Step& step, Workspace& workspace, const Rows& rows, Hidden x);
   // dy (R, H) -> dx (T, H). Where the rows are all of them dx is dy, which becomes dx; else dy is used up.

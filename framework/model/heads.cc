@@ -33,6 +33,11 @@ void PooledHead::bind(const Blocks& blocks) {
   classifier_ = dense(blocks, "classifier", outputs_, model_.hidden);
 }
 
+void PooledHead::plan(Workspace& workspace, std::int64_t rows) const {
+  pooler_.plan(workspace, rows, {});
+  classifier_.plan(workspace, rows, {.with_bias = true});
+}
+
 // The rows read are a sequence's first, and are what is pooled; or all of its rows.
 const float* PooledHead::pool(const Step& step, const float* hidden) {
   if (model_.pooling != "mean") return hidden;
@@ -148,6 +153,14 @@ void MlmHead::for_pieces(const Body& body) const {
   const std::int64_t columns = streamed_ ? kPieceColumns : model_.vocabulary;
   for (std::int64_t first = 0; first < model_.vocabulary; first += columns)
     body(Piece{first, std::min(columns, model_.vocabulary - first)});
+}
+
+void MlmHead::plan(Workspace& workspace, std::int64_t rows) const {
+  transform_.plan(workspace, rows, {.x = products_, .dy = products_});
+  for_pieces([&](const Piece& piece) {
+    decoder_.outputs(piece.first, piece.count)
+        .plan(workspace, rows, {.x = products_, .dy = products_, .with_bias = true, .accumulates = piece.first > 0});
+  });
 }
 
 void MlmHead::make_logits(Workspace& workspace, const Piece& piece) {

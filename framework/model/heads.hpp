@@ -19,6 +19,8 @@ class Head {
   virtual ~Head() = default;
   virtual void book(compute::Arena& arena, const Capacity& capacity) = 0;
   virtual void bind(const Blocks& blocks) = 0;
+  // Builds the products for so many rows, padded: sequences, or predicted positions.
+  virtual void plan(Workspace& workspace, std::int64_t rows) const = 0;
   // hidden (R, H): step.read of the top layer's output.
   virtual double forward(const Step& step, Workspace& workspace, Hidden hidden) = 0;
   // Writes all of dhidden (R, H), padding zero.
@@ -32,6 +34,7 @@ class PooledHead : public Head {
   PooledHead(const config::ModelConfig& model, bool regression, std::int64_t outputs);
   void book(compute::Arena& arena, const Capacity& capacity) override;
   void bind(const Blocks& blocks) override;
+  void plan(Workspace& workspace, std::int64_t rows) const override;
   double forward(const Step& step, Workspace& workspace, Hidden hidden) override;
   void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) override;
   std::span<const float> logits() const;  // (B, C) of the last forward
@@ -69,6 +72,7 @@ class MlmHead : public Head {
   MlmHead(const config::ModelConfig& model, compute::Element products, bool streamed);
   void book(compute::Arena& arena, const Capacity& capacity) override;
   void bind(const Blocks& blocks) override;
+  void plan(Workspace& workspace, std::int64_t rows) const override;
   double forward(const Step& step, Workspace& workspace, Hidden hidden) override;
   void backward(const Step& step, Workspace& workspace, float scale, float* dhidden) override;
   std::int64_t hits() const;  // rows whose label had the highest logit

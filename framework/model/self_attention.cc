@@ -41,6 +41,17 @@ compute::DropoutSite SelfAttention::site(const Step& step) const {
   return step.attention.at(layer_site(layer_, heads_) + 2);
 }
 
+void SelfAttention::plan(Workspace& workspace, std::int64_t tokens) const {
+  qkv_.plan(workspace, tokens,
+            {.x = products_, .y = products_, .dy = products_, .with_bias = true, .accumulates = true});
+}
+
+void SelfAttention::plan_picked(Workspace& workspace, std::int64_t tokens, std::int64_t rows) const {
+  keys_and_values().plan(workspace, tokens, {.x = products_, .y = products_, .dy = products_, .with_bias = true});
+  queries_alone().plan(workspace, rows,
+                       {.x = products_, .y = products_, .dy = products_, .with_bias = true, .accumulates = true});
+}
+
 ConstCells SelfAttention::forward(const Step& step, Workspace& workspace, const Rows& queries, ConstCells x,
                                   ConstCells xq) {
   x_ = x;

@@ -20,6 +20,10 @@ class SelfAttention {
   void book(compute::Arena& arena, const RowCapacity& capacity);
   void bind(const Blocks& blocks);
 
+  // Builds the products for `tokens` rows that come in, and `rows` that ask where they are picked; both padded.
+  void plan(Workspace& workspace, std::int64_t tokens) const;
+  void plan_picked(Workspace& workspace, std::int64_t tokens, std::int64_t rows) const;
+
   // x (T, H): all rows are keys and values. queries: the rows that ask, with their states xq (R, H); x itself where all
   // ask. Both must stay as they are until backward. Returns the context (R, H), padding zero.
   compute::ConstCells forward(const Step& step, Workspace& workspace, const Rows& queries, compute::ConstCells x,

@@ -59,36 +59,43 @@ void multiply(Workspace& workspace, compute::Phase phase, const compute::Product
 
 }  // namespace
 
+compute::Product Dense::forward_product(std::int64_t rows, Element x, Element y, bool with_bias) const {
+  return {.m = rows,
+          .n = out,
+          .k = in,
+          .b = compute::Stored::transposed,
+          .bias = with_bias,
+          .operands = x,
+          .result = y,
+          .weight = true};
+}
+
+compute::Product Dense::weight_product(std::int64_t rows, Element dy) const {
+  return {.m = out, .n = in, .k = rows, .a = compute::Stored::transposed, .accumulate = true, .operands = dy};
+}
+
+compute::Product Dense::input_product(std::int64_t rows, Element dy, Element dx, bool accumulate) const {
+  return {.m = rows, .n = in, .k = out, .accumulate = accumulate, .operands = dy, .result = dx, .weight = true};
+}
+
 void Dense::forward(Workspace& workspace, std::int64_t rows, ConstCells x, Cells y, bool with_bias) const {
-  multiply(workspace, compute::Phase::gemm_forward,
-           {.m = rows,
-            .n = out,
-            .k = in,
-            .b = compute::Stored::transposed,
-            .bias = with_bias,
-            .operands = x.element(),
-            .result = y.element(),
-            .weight = true},
-           x, weight.value, y, with_bias ? bias.value : nullptr);
+  multiply(workspace, compute::Phase::gemm_forward, forward_product(rows, x.element(), y.element(), with_bias), x,
+           weight.value, y, with_bias ? bias.value : nullptr);
 }
 
 void Dense::backward_weight(Workspace& workspace, std::int64_t rows, ConstCells x, ConstCells dy) const {
-  multiply(
-      workspace, compute::Phase::gemm_weight,
-      {.m = out, .n = in, .k = rows, .a = compute::Stored::transposed, .accumulate = true, .operands = x.element()}, dy,
-      x, weight.gradient);
+  multiply(workspace, compute::Phase::gemm_weight, weight_product(rows, dy.element()), dy, x, weight.gradient);
 }
 
 void Dense::backward_input(Workspace& workspace, std::int64_t rows, ConstCells dy, Cells dx, bool accumulate) const {
-  multiply(workspace, compute::Phase::gemm_input,
-           {.m = rows,
-            .n = in,
-            .k = out,
-            .accumulate = accumulate,
-            .operands = dy.element(),
-            .result = dx.element(),
-            .weight = true},
-           dy, weight.value, dx);
+  multiply(workspace, compute::Phase::gemm_input, input_product(rows, dy.element(), dx.element(), accumulate), dy,
+           weight.value, dx);
+}
+
+void Dense::plan(Workspace& workspace, std::int64_t rows, const DensePlan& plan) const {
+  workspace.gemm.plan(forward_product(rows, plan.x, plan.y, plan.with_bias));
+  workspace.gemm.plan(weight_product(rows, plan.dy));
+  workspace.gemm.plan(input_product(rows, plan.dy, plan.dx, plan.accumulates));
 }
 
 Dense Dense::outputs(std::int64_t first, std::int64_t count) const {

@@ -59,6 +59,14 @@ Slice slice(const Blocks& blocks, const std::string& name);
 
 struct Workspace;
 
+// How a dense layer is used, for building its products before the first step.
+struct DensePlan {
+  compute::Element x = compute::Element::f32, y = compute::Element::f32;  // what forward reads and writes
+  compute::Element dy = compute::Element::f32, dx = compute::Element::f32;
+  bool with_bias = false;
+  bool accumulates = false;  // dx +=
+};
+
 // y = x W^T + b. W (out, in). Rows are padded ones. Operands and results say themselves whether they are f32 or bf16.
 struct Dense {
   std::int64_t in = 0, out = 0;
@@ -71,8 +79,15 @@ struct Dense {
   // dx (rows, in) = dy (rows, out) W, or += where accumulate.
   void backward_input(Workspace& workspace, std::int64_t rows, compute::ConstCells dy, compute::Cells dx,
                       bool accumulate) const;
+  // Builds the products of a training step on so many rows: forward, and backward with or without dx.
+  void plan(Workspace& workspace, std::int64_t rows, const DensePlan& plan) const;
   // Outputs first .. first + count - 1 alone.
   Dense outputs(std::int64_t first, std::int64_t count) const;
+
+ private:
+  compute::Product forward_product(std::int64_t rows, compute::Element x, compute::Element y, bool with_bias) const;
+  compute::Product weight_product(std::int64_t rows, compute::Element dy) const;
+  compute::Product input_product(std::int64_t rows, compute::Element dy, compute::Element dx, bool accumulate) const;
 };
 Dense dense(const Blocks& blocks, const std::string& name, std::int64_t out, std::int64_t in);
 

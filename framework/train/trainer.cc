@@ -95,6 +95,7 @@ struct Trainer::Impl {
     std::ranges::fill(bert.gradients(), 0.0f);
     batches.reserve(batch);
     if (training.accumulate > 1) batches.reserve(micro);
+    bert.plan(batches.training_tokens());
     record.examples.reserve(static_cast<std::size_t>(training.batch));
   }
 

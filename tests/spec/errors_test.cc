@@ -166,7 +166,7 @@ TEST(Errors, Training) {
        "s.yaml:6:23: training.precision: expected one of f32, bf16, got \"f16\"\n  hint: did you mean \"bf16\"?"},
       {with("training: {without: [streamed_los]}"),
        "s.yaml:6:22: training.without[0]: expected one of last_layer_rows, streamed_loss, lazy_embeddings, "
-       "packed_weights, prefetch, huge_pages, vector_kernels, got \"streamed_los\"\n  hint: did you mean "
+       "packed_weights, huge_pages, vector_kernels, got \"streamed_los\"\n  hint: did you mean "
        "\"streamed_loss\"?"},
       {with("training: {layer_decay: 0}"),
        "s.yaml:6:25: training.layer_decay: expected a number above 0 to 1, got \"0\""},
