@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import statistics
 import subprocess
@@ -35,14 +36,19 @@ class Setting:
     threads: int
     pairs: int
     quick: bool
+    brief: bool  # fewer steps, fewer variants
     calm_seconds: float  # waits at most so long for a calm machine before each process
     work: pathlib.Path  # a folder for batches
     say: object  # prints a line of progress
 
     def steps(self, case):
+        if self.brief:
+            return min(case.steps, 2 * case.search_steps)
         return case.quick_steps if self.quick else case.steps
 
     def warmup(self, case):
+        if self.brief:
+            return min(case.warmup, 2)
         return min(case.warmup, 1 if case.quick_steps == 1 else 2) if self.quick else case.warmup
 
 
@@ -56,6 +62,11 @@ def run_json(command, environment, setting):
         complaint = [line for line in done.stderr.splitlines() if line.strip()]
         raise RunFailed(complaint[-1].strip() if complaint else f"{command[0]} ended with {done.returncode}")
     return {**json.loads(done.stdout), "others": round(others.share, 3)}
+
+
+def without_paths(text):
+    """Results are read elsewhere: folders of this machine mean nothing there."""
+    return re.sub(r"(?<!\w)/[\w./+-]+", "...", text)
 
 
 def shown(environment, command):
@@ -119,7 +130,7 @@ def try_variant(case, precision, variant, setting, batches):
         result = run_peer(case, precision, variant, setting, batches, case.search_steps, min(case.warmup, 2))
     except RunFailed as error:
         setting.say(f"    {variant.name}: failed: {error}")
-        return {**tried, "failed": str(error)}
+        return {**tried, "failed": without_paths(str(error))}
     setting.say(f"    {variant.name}: {result['tokens_per_s']:.0f} tokens/s")
     return {**tried, **{key: result[key] for key in KEPT_OF_PEER}, "others": result["others"]}
 
@@ -139,8 +150,9 @@ def search(case, precision, setting, batches):
 
     setting.say(f"  which variant of the peer is the fastest? ({case.search_steps} steps each)")
     tried = tries(variants.first_round())
-    tried += tries(variants.second_round(by_speed([t for t in tried if t["name"] != variants.STOCK.name])[0]))
-    tried += tries(by_speed(tried)[:2])
+    if not setting.brief:
+        tried += tries(variants.second_round(by_speed([t for t in tried if t["name"] != variants.STOCK.name])[0]))
+        tried += tries(by_speed(tried)[:2])
     if precision == "f32" and machine.cpu_vendor() != "GenuineIntel":
         tried += tries([variants.beyond(by_speed(tried)[0])])
     return by_speed(tried)[0], tried
@@ -205,7 +217,7 @@ def measure_row(case, precision, setting, known_variant):
     pairs = [measure_pair(case, precision, variant, setting, batches) for _ in range(setting.pairs)]
     ours, theirs = pairs[0]
     row = dict(
-        case=case.name, workload=case.workload, precision=precision, column=machine.column(precision), quick=setting.quick,
+        case=case.name, workload=case.workload, precision=precision, column=machine.column(precision), quick=setting.quick, brief=setting.brief,
         date=datetime.date.today().isoformat(), threads=setting.threads, steps=setting.steps(case), warmup=setting.warmup(case),
         commands=commands(case, precision, variant, setting), batches_sha256=batches_hash(batches), variant=variant.as_json(),
         build=ours["build"], cpu=ours["cpu"], libraries=ours["libraries"], peer_versions=theirs["versions"],

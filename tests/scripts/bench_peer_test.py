@@ -29,7 +29,7 @@ def speed(who):
     if value == "hang":
         time.sleep(60)
     if value == "fail":
-        sys.exit("the compiler is missing")
+        sys.exit("the compiler is missing: {folder}/c++")
     return value
 def said(tokens_per_s):
     steps = int(option("--steps"))
