@@ -152,6 +152,23 @@ TEST_F(Verbs, SameSpecSameBits) {
   }
 }
 
+// oneDNN is told to be a CPU without bf16, so this is tested everywhere.
+TEST_F(Verbs, Bf16IsRefusedWhereTheCpuLacksIt) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"run", spec_.string(), "--results", (folder_ / "results").string()},
+        std::vector<std::string>{"bench", "tiny_128", "--steps", "1"}}) {
+    std::vector<std::string> command_line = {"env", "ONEDNN_MAX_CPU_ISA=AVX2", program()};
+    command_line.insert(command_line.end(), words.begin(), words.end());
+    command_line.insert(command_line.end(), {"--set", "training.precision=bf16"});
+    const Said said = command(command_line);
+    EXPECT_EQ(said.code, 2) << said.err;
+    EXPECT_NE(said.err.find("training.precision: expected f32: this CPU has no instructions for bf16"),
+              std::string::npos)
+        << said.err;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "results")) << "something was written";
+}
+
 TEST_F(Verbs, JobsAutoMeasuresOnceAndSaysSo) {
   const Said first = run("results", {"--jobs", "auto"});
   ASSERT_EQ(first.code, 0) << first.err;
