@@ -168,7 +168,7 @@ struct EvaluateConfig {
 
 // What `training.without` can switch off, to measure what each is worth; docs/PERFORMANCE.md has the numbers.
 //   last_layer_rows  the top layer computes only the rows that the head reads
-//   streamed_loss    mlm: no logits of the whole vocabulary are kept
+//   streamed_loss    mlm: logits of the whole vocabulary are not kept where they are large
 //   lazy_embeddings  word rows without a gradient are updated when they are next read
 //   packed_weights   weights are laid out anew for the matrix products once a step
 //   huge_pages       the model's memory asks for huge pages and is touched before the first step

@@ -87,7 +87,7 @@ struct Bert::Impl {
     attention = {model.heads, model.hidden / model.heads, capacity.longest, compute::available_threads()};
     for (std::int64_t l = 0; l < model.layers; ++l) layers.emplace_back(model, l, attention, options.products);
     if (kind == config::HeadKind::mlm)
-      mlm = std::make_unique<MlmHead>(model, options.products, options.streamed_loss);
+      mlm = std::make_unique<MlmHead>(model, options.products, streams_loss());
     else
       pooled = std::make_unique<PooledHead>(model, kind == config::HeadKind::regressor, outputs());
     book();
@@ -100,6 +100,11 @@ struct Bert::Impl {
   Head& head() { return mlm ? static_cast<Head&>(*mlm) : *pooled; }
   bool reads_all() const { return kind != config::HeadKind::mlm && model.pooling == "mean"; }
   bool cuts_top() const { return options.last_layer_rows && !reads_all(); }
+
+  bool streams_loss() const {
+    const std::int64_t bytes = padded(capacity.predictions) * model.vocabulary * std::int64_t{sizeof(float)};
+    return options.streamed_loss && bytes > options.kept_logits;
+  }
 
   std::int64_t most_read() const {
     if (reads_all()) return capacity.tokens;

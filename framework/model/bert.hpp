@@ -40,6 +40,9 @@ struct Options {
   compute::Element products = compute::Element::f32;  // what enters matrix products
   bool last_layer_rows = true;
   bool streamed_loss = true;
+  // mlm: logits of all predicted positions that take no more bytes than this are kept after all: computing them twice
+  // costs time, and so little memory is no reason to.
+  std::int64_t kept_logits = std::int64_t{128} << 20;
   bool packed_weights = true;
   bool huge_pages = true;
 };

@@ -263,7 +263,7 @@ TEST(Mlm, CountsCorrectPredictionsAndCopiesLogits) {
 TEST(Mlm, StreamedLossIsTheKeptOnes) {
   config::ModelConfig model = small_model();
   model.vocabulary = 5000;
-  Bert streamed(model, HeadKind::mlm, 0, kCapacity);
+  Bert streamed(model, HeadKind::mlm, 0, kCapacity, {.kept_logits = 0});
   Bert kept(model, HeadKind::mlm, 0, kCapacity, {.streamed_loss = false});
   randomize(streamed);
   randomize(kept);
