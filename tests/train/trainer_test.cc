@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include "train/schedule.hpp"
 #include "train/task.hpp"
 
 namespace initlab::train {
@@ -32,6 +33,48 @@ TEST(Trainer, RepeatsBitForBit) {
   ASSERT_EQ(a.sink.steps.size(), 30u);
   for (std::size_t i = 0; i < a.sink.steps.size(); ++i) EXPECT_EQ(a.sink.steps[i].loss, b.sink.steps[i].loss) << i;
   for (std::size_t i = 0; i < a.bert.values().size(); ++i) ASSERT_EQ(a.bert.values()[i], b.bert.values()[i]) << i;
+}
+
+TEST(Trainer, StepsByHandAreThoseOfTheLoop) {
+  Fixture a, b;
+  a.training.schedule.warmup = b.training.schedule.warmup = 0.2;
+  run(a.training, a.seeds, a.batches, a.bert, a.sink, {});
+  Trainer trainer(b.training, b.seeds, b.batches, b.bert);
+  ASSERT_EQ(a.sink.steps.size(), 30u);
+  for (std::int64_t i = 0; i < 30; ++i) {
+    const record::StepRecord& looped = a.sink.steps[static_cast<std::size_t>(i)];
+    const record::StepRecord& stepped = trainer.step(i, rate_factor(b.training.schedule, i, 30));
+    EXPECT_EQ(stepped.step, looped.step);
+    EXPECT_EQ(stepped.loss, looped.loss) << i;
+    EXPECT_EQ(stepped.grad_norm, looped.grad_norm) << i;
+    EXPECT_EQ(stepped.learning_rate, looped.learning_rate) << i;
+    EXPECT_EQ(stepped.examples, looped.examples) << i;
+    EXPECT_EQ(stepped.tokens, trainer.batch().tokens());
+  }
+  trainer.settle();
+  EXPECT_TRUE(std::ranges::equal(a.bert.values(), b.bert.values()));
+}
+
+// Every phase that a step goes through is counted, and together they are no more than the step.
+TEST(Trainer, PhasesAddUpToTheStep) {
+  Fixture f;
+  Trainer trainer(f.training, f.seeds, f.batches, f.bert);
+  trainer.step(0, 1.0);
+  compute::PhaseTimes times;
+  trainer.measure(&times);
+  double seconds = 0, claimed = 0;
+  for (std::int64_t i = 1; i < 10; ++i) seconds += trainer.step(i, 1.0).seconds;
+  for (const double phase : times.all()) claimed += phase;
+  EXPECT_LE(claimed, seconds);
+  for (const compute::Phase phase : {compute::Phase::embedding, compute::Phase::gemm_forward,
+                                     compute::Phase::gemm_input, compute::Phase::gemm_weight, compute::Phase::attention,
+                                     compute::Phase::elementwise, compute::Phase::optimizer, compute::Phase::data})
+    EXPECT_GT(times[phase], 0) << compute::kPhaseNames[static_cast<std::size_t>(phase)];
+  trainer.measure(nullptr);
+  trainer.step(10, 1.0);
+  double later = 0;
+  for (const double phase : times.all()) later += phase;
+  EXPECT_EQ(later, claimed);
 }
 
 TEST(Trainer, HandsOutTheValuesOnceBeforeTheFirstStep) {
