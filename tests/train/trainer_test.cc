@@ -51,7 +51,7 @@ TEST(Trainer, StepsByHandAreThoseOfTheLoop) {
     EXPECT_EQ(stepped.examples, looped.examples) << i;
     EXPECT_EQ(stepped.tokens, trainer.batch().tokens());
   }
-  trainer.settle();
+  trainer.catch_up();
   EXPECT_TRUE(std::ranges::equal(a.bert.values(), b.bert.values()));
 }
 
