@@ -12,8 +12,8 @@
 #include "base/text.hpp"
 #include "compute/arena.hpp"
 #include "compute/gemm.hpp"
-#include "compute/targets.hpp"
 #include "model/bert.hpp"
+#include "sweep/execute.hpp"
 #include "sweep/machine.hpp"
 #include "train/trainer.hpp"
 
@@ -195,12 +195,10 @@ std::vector<double> matmul_gflops(compute::Element element) {
 
 Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog, const BenchPlan& plan,
                        std::vector<double> matmuls) {
-  compute::use_vector_kernels(run.plan.training.uses("vector_kernels"));
   const data::BatchStream batches = run.batches(plan.warmup + plan.steps);
   const config::HeadKind head = run.data->info.head;
-  model::Bert bert(run.model, head, run.num_labels,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
-                   model::options_of(run.plan.training));
+  const std::unique_ptr<model::Bert> made = sweep::make_model(run, batches);
+  model::Bert& bert = *made;
   init::apply(catalog, run.assignments(catalog), run.plan, run.model, run.checkpoint.get(), bert.values());
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   const auto step = [&](std::int64_t index) -> const record::StepRecord& {

@@ -8,9 +8,9 @@
 #include "app/child.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "compute/targets.hpp"
 #include "compute/threads.hpp"
 #include "model/bert.hpp"
+#include "sweep/execute.hpp"
 #include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
 #include "train/trainer.hpp"
@@ -26,10 +26,8 @@ constexpr std::int64_t kLeast = 3;
 double tokens_per_second(const sweep::Prepared& run, int threads) {
   const data::BatchStream batches = run.batches();
   compute::set_threads(threads);
-  compute::use_vector_kernels(run.plan.training.uses("vector_kernels"));
-  model::Bert bert(run.model, run.data->info.head, run.num_labels,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
-                   model::options_of(run.plan.training));
+  const std::unique_ptr<model::Bert> made = sweep::make_model(run, batches);
+  model::Bert& bert = *made;
   std::ranges::fill(bert.values(), 0.01f);
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   double tokens = 0, seconds = 0;

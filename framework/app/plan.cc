@@ -13,10 +13,10 @@
 #include "app/progress.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "compute/targets.hpp"
 #include "compute/threads.hpp"
 #include "model/bert.hpp"
 #include "report/report.hpp"
+#include "sweep/execute.hpp"
 #include "sweep/folder.hpp"
 #include "train/trainer.hpp"
 
@@ -52,10 +52,8 @@ double seconds_per_flop(const sweep::Prepared& run, int threads) {
   constexpr std::int64_t kSteps = 3;
   const data::BatchStream batches = run.batches(kSteps);
   compute::set_threads(threads);
-  compute::use_vector_kernels(run.plan.training.uses("vector_kernels"));
-  model::Bert bert(run.model, run.data->info.head, run.num_labels,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
-                   model::options_of(run.plan.training));
+  const std::unique_ptr<model::Bert> made = sweep::make_model(run, batches);
+  model::Bert& bert = *made;
   for (float& value : bert.values()) value = 0.01f;
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   trainer.step(0, 0.0);  // makes the kernels for its shape

@@ -89,13 +89,19 @@ record::RunHeader describe(const Prepared& p, int threads, const std::string& co
   return header;
 }
 
+std::unique_ptr<model::Bert> make_model(const Prepared& p, const data::BatchStream& batches) {
+  compute::use_vector_kernels(p.plan.training.uses("vector_kernels"));
+  const model::Capacity capacity{batches.most_tokens(), batches.most_sequences(), batches.most_predictions(),
+                                 batches.longest()};
+  return std::make_unique<model::Bert>(p.model, p.data->info.head, p.num_labels, capacity,
+                                       model::options_of(p.plan.training));
+}
+
 train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int threads, const std::string& command,
                        const train::Hooks& hooks) {
-  compute::use_vector_kernels(p.plan.training.uses("vector_kernels"));
   const data::BatchStream batches = p.batches();
-  model::Bert bert(p.model, p.data->info.head, p.num_labels,
-                   {batches.most_tokens(), batches.most_sequences(), batches.most_predictions(), batches.longest()},
-                   model::options_of(p.plan.training));
+  const std::unique_ptr<model::Bert> made = make_model(p, batches);
+  model::Bert& bert = *made;
   const std::vector<init::Assignment> assignments = p.assignments(catalog);
   std::vector<record::InitRecord> init =
       init::apply(catalog, assignments, p.plan, p.model, p.checkpoint.get(), bert.values());

@@ -1,13 +1,19 @@
 // One run, in this process: build the model, initialize it, train it, write its file.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "init/init.hpp"
+#include "model/bert.hpp"
 #include "sweep/prepare.hpp"
 #include "train/trainer.hpp"
 
 namespace initlab::sweep {
+
+// The run's model, for batches of this stream, on the kernels that its spec asks for; values are zero. Threads must be
+// set before (compute::set_threads). Throws Error as model::Bert does.
+std::unique_ptr<model::Bert> make_model(const Prepared& prepared, const data::BatchStream& batches);
 
 // Threads must be set before (compute::set_threads). `command` repeats the run and goes into its birth certificate.
 // The run file appears when the run begins and is whole whatever ends it; kept weights are saved before it says
