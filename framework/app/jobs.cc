@@ -21,10 +21,11 @@ namespace {
 constexpr double kSeconds = 1.0;   // that steps are timed for
 constexpr std::int64_t kWarm = 2;  // steps before
 constexpr std::int64_t kLeast = 3;
+constexpr std::int64_t kBatches = 16;  // that are trained on, over and over: memory is booked for these
 
 // Valid tokens a second of one process with so many threads, from arbitrary weights, on which the cost does not depend.
 double tokens_per_second(const sweep::Prepared& run, int threads) {
-  const data::BatchStream batches = run.batches();
+  const data::BatchStream batches = run.batches(kBatches);
   compute::set_threads(threads);
   const std::unique_ptr<model::Bert> made = sweep::make_model(run, batches);
   model::Bert& bert = *made;
@@ -32,7 +33,7 @@ double tokens_per_second(const sweep::Prepared& run, int threads) {
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   double tokens = 0, seconds = 0;
   for (std::int64_t i = 0; seconds < kSeconds || i < kWarm + kLeast; ++i) {
-    const record::StepRecord& record = trainer.step(i, 0.0);
+    const record::StepRecord& record = trainer.step(i % kBatches, 0.0);
     if (i < kWarm) continue;
     tokens += static_cast<double>(record.tokens);
     seconds += record.seconds;

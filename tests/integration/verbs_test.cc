@@ -152,6 +152,14 @@ TEST_F(Verbs, SameSpecSameBits) {
   }
 }
 
+// A run of one step: memory is booked for that batch, and more steps than it has are timed.
+TEST_F(Verbs, JobsAutoMeasuresARunOfOneStep) {
+  const Said said = run("results", {"--jobs", "auto", "--set", "training.epochs=0.1", "--set", "training.batch=64",
+                                    "--set", "task.train_size=512"});
+  EXPECT_EQ(said.code, 0) << said.err;
+  EXPECT_NE(said.err.find("tokens/s"), std::string::npos) << said.err;
+}
+
 // oneDNN is told to be a CPU without bf16, so this is tested everywhere.
 TEST_F(Verbs, Bf16IsRefusedWhereTheCpuLacksIt) {
   for (const std::vector<std::string>& words :
