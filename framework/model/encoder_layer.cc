@@ -106,21 +106,24 @@ void EncoderLayer::feed_forward(const Step& step, Workspace& workspace, const Ro
   y_.clear_padding(r, h);
 }
 
+void EncoderLayer::norm_backward(Workspace& workspace, const Rows& rows, const compute::NormInput& input,
+                                 const Norm& norm, const Normalized& kept, const Dense& before, float* dy) const {
+  const Timed timed(workspace.times, Phase::elementwise);
+  compute::norm_backward({rows.count, model_.hidden}, input, norm.scale.value, kept.xhat, kept.inverse_deviation, dy,
+                         {.dresidual = dy,
+                          .dx = workspace.dy,
+                          .dbias = before.bias.gradient,
+                          .dgamma = norm.scale.gradient,
+                          .dbeta = norm.shift.gradient},
+                         workspace.norm);
+  clear_padding(rows.count, model_.hidden, workspace.dy);
+}
+
 void EncoderLayer::backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy, float* dx) {
   const std::int64_t r = rows.count, h = model_.hidden;
   feed_forward_backward(step, workspace, rows, dy);
-  {
-    const Timed timed(workspace.times, Phase::elementwise);
-    compute::norm_backward({r, h}, attended_input(step, rows), attention_norm_.scale.value, attended_xhat_,
-                           attended_inverse_deviation_, dy,
-                           {.dresidual = dy,
-                            .dx = workspace.dy,
-                            .dbias = attention_output_.bias.gradient,
-                            .dgamma = attention_norm_.scale.gradient,
-                            .dbeta = attention_norm_.shift.gradient},
-                           workspace.norm);
-    clear_padding(r, h, workspace.dy);
-  }
+  norm_backward(workspace, rows, attended_input(step, rows), attention_norm_,
+                {attended_xhat_, attended_inverse_deviation_}, attention_output_, dy);
   attention_output_.backward_weight(workspace, padded(r), context_, workspace.dy);
   attention_output_.backward_input(workspace, padded(r), workspace.dy, workspace.dcontext, /*accumulate=*/false);
   self_attention_.backward(step, workspace, rows, dy, dx);
@@ -128,19 +131,9 @@ void EncoderLayer::backward(const Step& step, Workspace& workspace, const Rows& 
 }
 
 void EncoderLayer::feed_forward_backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy) {
-  const std::int64_t r = rows.count, h = model_.hidden, i = model_.intermediate;
-  {
-    const Timed timed(workspace.times, Phase::elementwise);
-    compute::norm_backward({r, h}, output_input(step, rows), output_norm_.scale.value, output_xhat_,
-                           output_inverse_deviation_, dy,
-                           {.dresidual = dy,
-                            .dx = workspace.dy,
-                            .dbias = output_.bias.gradient,
-                            .dgamma = output_norm_.scale.gradient,
-                            .dbeta = output_norm_.shift.gradient},
-                           workspace.norm);
-    clear_padding(r, h, workspace.dy);
-  }
+  const std::int64_t r = rows.count, i = model_.intermediate;
+  norm_backward(workspace, rows, output_input(step, rows), output_norm_, {output_xhat_, output_inverse_deviation_},
+                output_, dy);
   output_.backward_weight(workspace, padded(r), activated_, workspace.dy);
   output_.backward_input(workspace, padded(r), workspace.dy, workspace.dinner, /*accumulate=*/false);
   {

@@ -34,6 +34,14 @@ class EncoderLayer {
   compute::NormInput attended_input(const Step& step, const Rows& rows) const;
   compute::NormInput output_input(const Step& step, const Rows& rows) const;
   void feed_forward(const Step& step, Workspace& workspace, const Rows& rows);
+  // What a LayerNorm keeps for its backward pass.
+  struct Normalized {
+    const float* xhat;               // (R, H)
+    const float* inverse_deviation;  // (R)
+  };
+  // dy (R, H) through a LayerNorm: becomes the residual's gradient; workspace.dy, that of the dense layer before it.
+  void norm_backward(Workspace& workspace, const Rows& rows, const compute::NormInput& input, const Norm& norm,
+                     const Normalized& kept, const Dense& before, float* dy) const;
   // dy (R, H) becomes d attended.
   void feed_forward_backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy);
 
