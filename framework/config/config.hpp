@@ -169,8 +169,8 @@ struct EvaluateConfig {
 // What `training.without` can switch off, to measure what each is worth; docs/PERFORMANCE.md has the numbers.
 //   last_layer_rows  the top layer computes only the rows that the head reads
 //   streamed_loss    mlm: logits of the whole vocabulary are not kept where they are large
-//   lazy_embeddings  word rows without a gradient are updated when they are next read
-//   packed_weights   weights are laid out anew for the matrix products once a step
+//   lazy_embeddings  word rows that a batch lacks make up for its update when they are next read
+//   packed_weights   weights are laid out anew for each matrix product, where that pays
 //   huge_pages       the model's memory asks for huge pages and is touched before the first step
 //   vector_kernels   kernels use vector instructions
 std::vector<std::string> optimization_names();
