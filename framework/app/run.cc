@@ -15,6 +15,7 @@
 #include "sweep/execute.hpp"
 #include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
+#include "sweep/resume.hpp"
 #include "sweep/workers.hpp"
 
 namespace initlab::app {
@@ -24,9 +25,9 @@ using Runs = std::vector<std::shared_ptr<const sweep::Prepared>>;
 
 // Runs the missing ones of a list that belongs to one experiment folder.
 sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variables_map& values) {
-  Runs missing;
-  for (const auto& run : all)
-    if (!is_done(*run)) missing.push_back(run);
+  Runs missing, done;
+  for (const auto& run : all) (is_done(*run) ? done : missing).push_back(run);
+  sweep::remove_states_of(done);
   const std::filesystem::path folder = all.front()->file.parent_path();
   sweep::planned_threads(folder, count_option(values, "threads"), 1);  // another count is refused, to do or not
   if (missing.empty()) {
@@ -34,6 +35,7 @@ sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variable
     return {};
   }
   const Sharing sharing = share_cores(values, *missing.front());
+  if (!values["allow-other-cpu"].as<bool>()) sweep::check_same_machine(missing, sweep::this_machine(sharing.threads));
   base::make_folder(folder);
   sweep::fix_threads(folder, sharing.threads);
   if (!sharing.reason.empty()) spdlog::info("{}", sharing.reason);
@@ -115,6 +117,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
   declare_spec_options(options, positional);
   options.add_options()("jobs", po::value<std::string>(),
                         "runs at a time, or auto: as measured on a few steps; default: cores / threads")  //
+      ("allow-other-cpu", po::bool_switch(),
+       "let runs that were stopped on another kind of CPU go on; their bits differ, and their files say so")  //
       ("json", po::bool_switch(), "print the comparison as JSON");
 }
 
@@ -136,7 +140,7 @@ const Verb kRun = {"run",
                    "HDF5 file each. An\n"
                    "experiment that the spec takes its checkpoint from is run first, once. Ctrl-C stops after the "
                    "current step and leaves\n"
-                   "whole files; run the same command again for what is missing.",
+                   "whole files; the same command again goes on from there, also after a crash, to the same bits.",
                    declare,
                    run};
 

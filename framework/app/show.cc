@@ -40,6 +40,7 @@ void print_certificate(const record::Run& run) {
       {"threads", std::to_string(h.threads)},
       {"libraries", h.libraries},
       {"data sha256", h.data_sha256}};
+  for (const std::string& resumed : h.resumed) rows.push_back({"went on", resumed});
   if (!h.checkpoint.empty()) rows.push_back({"checkpoint", h.checkpoint + " (sha256 " + h.checkpoint_sha256 + ")"});
   if (!h.checkpoint_run.empty()) rows.push_back({"checkpoint run", h.checkpoint_run});
   for (const record::PluginRecord& plugin : h.plugins)
@@ -98,6 +99,7 @@ base::Json as_json(const record::Run& run) {
   out["task"] = h.task;
   out["command"] = h.command;
   out["started"] = h.started;
+  out["resumed"] = h.resumed;
   out["build"] = h.build;
   out["cpu"] = h.cpu;
   out["threads"] = h.threads;

@@ -28,6 +28,9 @@ struct TensorInfo {
   std::uint64_t begin = 0, end = 0;  // bytes from the start of the data section
 };
 
+// Text beside a file's tensors, by key.
+using Metadata = std::map<std::string, std::string>;
+
 // Elements of a tensor; its shape was checked against overflow.
 std::uint64_t element_count(const TensorInfo& tensor);
 // "(2, 128)"; "()" for a scalar; "n" for a negative size, which stands for any.
@@ -43,6 +46,7 @@ class SafetensorsFile {
   const std::filesystem::path& path() const { return path_; }
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  // in the order of their data
   const TensorInfo* find(std::string_view key) const;
+  const Metadata& metadata() const { return metadata_; }
   // F32, F16 or BF16 -> f32, row-major. Infinities and NaN are passed on. Throws Error for other types and a short
   // file.
   std::vector<float> read(const TensorInfo& tensor) const;
@@ -55,6 +59,7 @@ class SafetensorsFile {
   std::shared_ptr<const Handle> handle_;
   std::uint64_t data_start_ = 0;
   std::vector<TensorInfo> tensors_;
+  Metadata metadata_;
 };
 
 // A folder with a BERT checkpoint.
@@ -95,12 +100,17 @@ class Checkpoint {
   std::map<std::string, std::size_t, std::less<>> by_name_;  // this model's name -> index into file_->tensors()
 };
 
-// What save() needs beside the values.
+// A tensor to be written; values are row-major.
 struct NamedTensor {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
 };
+// Writes a safetensors file of F32 tensors, in the order of their names, so that the same values give the same bytes;
+// they are on the disk when this returns. Throws Error, also where the file exists.
+void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
+                       const Metadata& metadata);
+
 // Writes config.json, vocab.txt (tokens, a line each) and model.safetensors so that
 // BertForSequenceClassification.from_pretrained (classifier, regressor) or BertForMaskedLM.from_pretrained (mlm) loads
 // it without missing or unexpected keys; `tensors` must be exactly that model's. Pooling "mean", which transformers'

@@ -99,13 +99,14 @@ void check_header_size(const std::string& text, const std::string& place) {
     throw base::Error({place, "header", "at most " + std::to_string(64 * kMostTensors) + " values", "more", kDamaged});
 }
 
-void check_metadata(const base::Json& metadata, const std::string& place) {
+Metadata read_metadata(const base::Json& metadata, const std::string& place) {
   if (!metadata.is_object())
     throw base::Error({place, "__metadata__", "an object", base::quote(base::json_text(metadata)), kDamaged});
   for (const auto& [key, value] : metadata.items())
     if (!value.is_string())
       throw base::Error(
           {place, "__metadata__ " + base::quote(key), "text", base::quote(base::json_text(value)), kDamaged});
+  return metadata.get<Metadata>();
 }
 
 // A non-negative integer that a file may state; nothing otherwise.
@@ -180,13 +181,14 @@ void check_layout(std::vector<TensorInfo>& tensors, std::uint64_t data_bytes, co
                        bytes_text(data_bytes) + " (trailing bytes)", kDamaged});
 }
 
-std::vector<TensorInfo> parse_header(const std::string& text, std::uint64_t data_bytes, const std::string& place) {
+std::vector<TensorInfo> parse_header(const std::string& text, std::uint64_t data_bytes, const std::string& place,
+                                     Metadata& metadata) {
   check_header_size(text, place);
   const base::Json header = base::parse_json(text, place + ": header", 8);
   std::vector<TensorInfo> tensors;
   for (const auto& [key, entry] : header.items()) {
     if (key == "__metadata__")
-      check_metadata(entry, place);
+      metadata = read_metadata(entry, place);
     else
       tensors.push_back(read_entry(key, entry, place));
   }
@@ -233,7 +235,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
   const std::string header = read_header(fd, file_bytes, place);
   data_start_ = 8 + header.size();
-  tensors_ = parse_header(header, file_bytes - data_start_, place);
+  tensors_ = parse_header(header, file_bytes - data_start_, place, metadata_);
 }
 
 const TensorInfo* SafetensorsFile::find(std::string_view key) const {

@@ -1,10 +1,7 @@
 // Writing a model as Hugging Face writes it, so that transformers loads it without a missing or unexpected key.
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <map>
 
 #include "base/error.hpp"
@@ -177,66 +174,6 @@ std::string vocabulary_text(std::span<const std::string> vocabulary, const confi
   return text;
 }
 
-// A new file whose bytes are on the disk when finish() returns.
-class Writer {
- public:
-  explicit Writer(const fs::path& path) : path_(path) {
-    fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd_ < 0) fail();
-  }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-  ~Writer() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  void write(const void* bytes, std::size_t n) {
-    const char* from = static_cast<const char*>(bytes);
-    while (n > 0) {
-      const ssize_t done = ::write(fd_, from, n);
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) fail();
-      from += done;
-      n -= static_cast<std::size_t>(done);
-    }
-  }
-  void finish() {
-    if (::fsync(fd_) != 0) fail();
-  }
-
- private:
-  [[noreturn]] void fail() const {
-    throw Error({path_.string(), "cannot be written", "", std::strerror(errno),
-                 "check the folder's permissions and free space"});
-  }
-  fs::path path_;
-  int fd_ = -1;
-};
-
-// In the order of names, so that the same values give the same bytes. The header is padded: data begins at a multiple
-// of 8.
-void write_weights(const fs::path& path, std::span<const NamedTensor> tensors) {
-  std::vector<const NamedTensor*> sorted;
-  for (const NamedTensor& tensor : tensors) sorted.push_back(&tensor);
-  std::sort(sorted.begin(), sorted.end(), [](const NamedTensor* a, const NamedTensor* b) { return a->name < b->name; });
-  Json header = Json::object();
-  header["__metadata__"] = Json{{"format", "pt"}};
-  std::uint64_t position = 0;
-  for (const NamedTensor* tensor : sorted) {
-    const std::uint64_t end = position + tensor->values.size_bytes();
-    header[tensor->name] =
-        Json{{"dtype", "F32"}, {"shape", tensor->shape}, {"data_offsets", Json::array({position, end})}};
-    position = end;
-  }
-  std::string text = base::json_text(header);
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  const std::uint64_t length = text.size();
-  Writer file(path);
-  file.write(&length, sizeof length);
-  file.write(text.data(), text.size());
-  for (const NamedTensor* tensor : sorted) file.write(tensor->values.data(), tensor->values.size_bytes());
-  file.finish();
-}
-
 }  // namespace
 
 void save(const fs::path& folder, const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels,
@@ -253,7 +190,7 @@ void save(const fs::path& folder, const config::ModelConfig& model, config::Head
   base::write_file(fresh.path() / "config.json", config_text(model, head, num_labels, vocabulary));
   base::write_file(fresh.path() / "tokenizer_config.json", tokenizer_text(model, cased));
   base::write_file(fresh.path() / "vocab.txt", tokens);
-  write_weights(fresh.path() / "model.safetensors", tensors);
+  write_safetensors(fresh.path() / "model.safetensors", tensors, {{"format", "pt"}});
   fresh.take_place();
 }
 

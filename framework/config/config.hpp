@@ -295,6 +295,21 @@ struct KeepConfig {
   std::vector<std::string> weights;  // "initial", "final": saved beside the run file in Hugging Face form
 };
 
+// `resume:`. When a run's state is kept, so that it can go on where it was stopped; a run that is told to stop keeps it
+// too. Changes no bit of a run.
+struct ResumeConfig {
+  double every_seconds = 300;
+  std::optional<std::int64_t> every_steps;
+  bool keep = false;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("every_seconds", self.every_seconds, "seconds between two kept states", positive());
+    visit("every_steps", self.every_steps, "steps between two kept states, beside every_seconds", at_least(1));
+    visit("keep", self.keep, "the last two states stay when the run has finished");
+  }
+};
+
 // One point of a sweep: everything that decides its bits but the machine.
 struct RunPlan {
   std::string experiment;
@@ -309,6 +324,7 @@ struct RunPlan {
   Seeds seeds;
   CompareConfig compare;
   KeepConfig keep;
+  ResumeConfig resume;
   std::vector<std::string> plugins;  // further plugin files
   std::string spec_path;             // for messages and the command that repeats the run
   std::string spec_text;             // the composed spec, as YAML

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "record/record.hpp"
@@ -10,6 +11,12 @@
 namespace initlab::log {
 
 inline constexpr int kSchema = 1;
+
+// What a run has recorded before it goes on.
+struct Past {
+  std::span<const record::StepRecord> steps;
+  std::span<const record::EvalRecord> evals;
+};
 
 // Writes a run. All data sets, fixed-length strings and `state` are created under a temporary name; the file gets its
 // own name once SWMR writing is on. Flushed at each evaluation and every few seconds. Object times are not tracked, so
@@ -19,8 +26,11 @@ class RunWriter : public record::RunSink {
   explicit RunWriter(std::filesystem::path file);
   ~RunWriter() override;  // a writer that was not finished leaves state "running"
   void begin(const record::RunHeader& header, const std::vector<record::InitRecord>& init) override;
+  // Of a run that goes on: its records so far stand in the new file before that takes the old one's place.
+  void begin(const record::RunHeader& header, const std::vector<record::InitRecord>& init, const Past& past);
   void step(const record::StepRecord& step) override;
   void eval(const record::EvalRecord& eval) override;
+  void flush();  // hands all records so far to the operating system
   void finish(record::State state, const std::string& reason) override;
 
  private:
@@ -31,7 +41,8 @@ class RunWriter : public record::RunSink {
   std::unique_ptr<Impl> impl_;
 };
 
-enum class Detail { summary, predictions };  // summary leaves EvalRecord::predictions empty
+// summary leaves EvalRecord::predictions and StepRecord::examples empty, predictions the latter.
+enum class Detail { summary, predictions, all };
 
 // Reads a run file, also one that another process is writing (SWMR). Throws Error: not HDF5, not a run file, another
 // schema, a data set that is missing or has another type. Sizes are checked before memory is taken.

@@ -136,9 +136,19 @@ Whole read_whole(h5::Reader& file) {
   return {static_cast<std::size_t>(rows[0]), static_cast<std::size_t>(rows[1])};
 }
 
-std::vector<Column<StepRecord>> step_columns(h5::Reader& file) {
+Column<StepRecord> examples_column(h5::Reader& file) {
+  auto read = file.numbers<std::int64_t>("/train/examples", 2);  // (steps, batch), padded with -1
+  const auto batch = static_cast<std::ptrdiff_t>(read.dims[1]);
+  return {read.dims[0], [values = std::move(read.values), batch](StepRecord& row, std::size_t i) {
+            const auto from = values.begin() + static_cast<std::ptrdiff_t>(i) * batch;
+            row.examples.assign(from, from + batch);
+          }};
+}
+
+std::vector<Column<StepRecord>> step_columns(h5::Reader& file, Detail detail) {
   std::vector<Column<StepRecord>> columns;
   schema::step_columns([&](const char* name, auto member) { columns.push_back(column(file, name, member)); });
+  if (detail == Detail::all && file.has("/train/examples")) columns.push_back(examples_column(file));
   return columns;
 }
 
@@ -161,7 +171,7 @@ std::vector<Column<EvalRecord>> eval_columns(h5::Reader& file, const RunHeader& 
   std::vector<Column<EvalRecord>> columns;
   schema::eval_columns([&](const char* name, auto member) { columns.push_back(column(file, name, member)); });
   for (const std::string& name : header.metric_names) columns.push_back(metric_column(file, name));
-  if (detail == Detail::predictions && header.outputs > 0) columns.push_back(predictions_column(file));
+  if (detail != Detail::summary && header.outputs > 0) columns.push_back(predictions_column(file));
   return columns;
 }
 
@@ -184,7 +194,9 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
   run.state = parse_state(file, file.text("/state"));
   run.reason = file.text("/reason");
   schema::root_attributes(run.header, [&](const char* name, auto& value) { read_attribute(file, name, value); });
-  schema::header_fields(run.header, [&](const char* name, auto& value) { read_field(file, name, value); });
+  schema::header_fields(run.header, [&](const char* name, auto& value) {
+    if (!schema::may_be_absent(name) || file.has(name)) read_field(file, name, value);
+  });
   bool first = true;
   const auto read_into = [&](auto& rows) {
     first = true;
@@ -199,7 +211,7 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
   read_shapes(file, run.header);
   const bool finished = run.state != record::State::running;
   const Whole whole = read_whole(file);
-  run.steps = assemble(file, "/train", step_columns(file), whole.steps, finished);
+  run.steps = assemble(file, "/train", step_columns(file, detail), whole.steps, finished);
   run.evals = assemble(file, "/eval", eval_columns(file, run.header, detail), whole.evals, finished);
   return run;
 }

@@ -120,6 +120,9 @@ struct RunWriter::Impl {
   Clock::time_point flushed = Clock::now();
 
   void create(const RunHeader& header, const std::vector<InitRecord>& init);
+  void copy(const Past& past);
+  void check(const StepRecord& step) const;
+  void check(const EvalRecord& eval) const;
   void create_train(const RunHeader& header);
   void create_eval(const RunHeader& header);
   void make_room();
@@ -239,6 +242,35 @@ void RunWriter::Impl::flush() {
   flushed = Clock::now();
 }
 
+void RunWriter::Impl::copy(const Past& past) {
+  for (const StepRecord& step : past.steps) {
+    check(step);
+    pending[pending_steps++] = step;
+    if (pending_steps == pending.size()) append_steps();
+  }
+  for (const EvalRecord& eval : past.evals) {
+    check(eval);
+    append_eval(eval);
+  }
+  if (!past.steps.empty() || !past.evals.empty()) flush();
+}
+
+void RunWriter::Impl::check(const StepRecord& step) const {
+  const auto fits = [](std::int64_t row) { return row >= -1 && row <= std::numeric_limits<std::int32_t>::max(); };
+  if (examples && (step.examples.size() > batch || !std::ranges::all_of(step.examples, fits)))
+    throw base::Error({path.string(), "/train/examples",
+                       "at most " + std::to_string(batch) + " rows a step, each below 2^31",
+                       std::to_string(step.examples.size()) + " at step " + std::to_string(step.step), ""});
+}
+
+void RunWriter::Impl::check(const EvalRecord& eval) const {
+  const std::size_t numbers = predictions ? labels * outputs : 0;
+  if (eval.metrics.size() != metrics || (!eval.predictions.empty() && eval.predictions.size() != numbers))
+    throw base::Error({path.string(), "evaluation at step " + std::to_string(eval.step),
+                       std::to_string(metrics) + " metrics and " + std::to_string(numbers) + " predictions",
+                       std::to_string(eval.metrics.size()) + " and " + std::to_string(eval.predictions.size()), ""});
+}
+
 void RunWriter::Impl::close() {
   for (auto* columns : {&step_columns, &eval_columns, &metric_columns}) columns->clear();
   for (auto* set : {&state, &reason, &whole, &examples, &predictions}) *set = {};
@@ -280,12 +312,15 @@ void RunWriter::guarded(Work&& work) {
   }
 }
 
-void RunWriter::begin(const RunHeader& header, const std::vector<InitRecord>& init) {
+void RunWriter::begin(const RunHeader& header, const std::vector<InitRecord>& init) { begin(header, init, {}); }
+
+void RunWriter::begin(const RunHeader& header, const std::vector<InitRecord>& init, const Past& past) {
   assert(!impl_->file.id);
   check_metric_names(impl_->path.string(), header.metric_names);
   std::error_code failed;
   try {
     impl_->create(header, init);
+    impl_->copy(past);
     std::filesystem::rename(impl_->temporary, impl_->path, failed);
     if (failed) impl_->close();
   } catch (...) {
@@ -300,11 +335,7 @@ void RunWriter::begin(const RunHeader& header, const std::vector<InitRecord>& in
 }
 
 void RunWriter::step(const StepRecord& step) {
-  const auto fits = [](std::int64_t row) { return row >= -1 && row <= std::numeric_limits<std::int32_t>::max(); };
-  if (impl_->examples && (step.examples.size() > impl_->batch || !std::ranges::all_of(step.examples, fits)))
-    throw base::Error({impl_->path.string(), "/train/examples",
-                       "at most " + std::to_string(impl_->batch) + " rows a step, each below 2^31",
-                       std::to_string(step.examples.size()) + " at step " + std::to_string(step.step), ""});
+  impl_->check(step);
   if (impl_->pending.empty()) guarded([] {});  // there is no file: says so
   impl_->pending[impl_->pending_steps++] = step;
   if (Clock::now() - impl_->flushed >= kFlushEvery || impl_->pending_steps == impl_->pending.size())
@@ -312,16 +343,15 @@ void RunWriter::step(const StepRecord& step) {
 }
 
 void RunWriter::eval(const EvalRecord& eval) {
-  const std::size_t numbers = impl_->predictions ? impl_->labels * impl_->outputs : 0;
-  if (impl_->file.id &&
-      (eval.metrics.size() != impl_->metrics || (!eval.predictions.empty() && eval.predictions.size() != numbers)))
-    throw base::Error({impl_->path.string(), "evaluation at step " + std::to_string(eval.step),
-                       std::to_string(impl_->metrics) + " metrics and " + std::to_string(numbers) + " predictions",
-                       std::to_string(eval.metrics.size()) + " and " + std::to_string(eval.predictions.size()), ""});
+  if (impl_->file.id) impl_->check(eval);
   guarded([&] {
     impl_->append_eval(eval);
     impl_->flush();
   });
+}
+
+void RunWriter::flush() {
+  guarded([&] { impl_->flush(); });
 }
 
 void RunWriter::finish(record::State state, const std::string& reason) {

@@ -48,6 +48,7 @@ void header_fields(Header& header, Visit&& visit) {
   visit("/provenance/threads", header.threads);
   visit("/provenance/libraries", header.libraries);
   visit("/provenance/started", header.started);
+  visit("/provenance/resumed", header.resumed);
 }
 
 // Columns of /provenance/plugins: one row a library.
@@ -95,11 +96,12 @@ void init_columns(Visit&& visit) {
   visit("/init/sha256_first_step", &InitRecord::sha256_first_step);
 }
 
-// Columns that older files lack: read as unknown there.
+// What older files lack: read as unknown or empty there.
 inline bool may_be_absent(std::string_view name) {
-  for (const std::string_view late : {"/init/place", "/init/stream", "/init/requested_mean", "/init/requested_std",
-                                      "/init/zeros", "/init/effective_rank", "/init/source_sha256",
-                                      "/init/sha256_first_step", "/provenance/unused/key", "/provenance/unused/tensor"})
+  for (const std::string_view late :
+       {"/init/place", "/init/stream", "/init/requested_mean", "/init/requested_std", "/init/zeros",
+        "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step", "/provenance/unused/key",
+        "/provenance/unused/tensor", "/provenance/resumed"})
     if (name == late) return true;
   return false;
 }

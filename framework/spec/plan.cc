@@ -125,6 +125,7 @@ struct Frame {
   SeedSpec seeds;
   config::CompareConfig compare;
   config::KeepConfig keep;
+  config::ResumeConfig resume;
   std::vector<std::string> plugins;
 };
 
@@ -153,7 +154,7 @@ std::vector<std::string> read_arm_names(const Node& document) {
 Frame read_frame(const Node& document) {
   check_keys(document, "",
              {"experiment", "extends", "model", "task", "training", "arms", "head", "seeds", "grid", "compare", "keep",
-              "plugins"});
+              "resume", "plugins"});
   Frame frame;
   const Node& name = require(document, "experiment", "a name", "experiment: my_question");
   frame.experiment = read_text(name, "experiment");
@@ -163,6 +164,7 @@ Frame read_frame(const Node& document) {
   if (const Node* compare = document.find("compare")) frame.compare = read_compare(*compare, frame.arms);
   if (!frame.compare.baseline) frame.compare.baseline = frame.arms.front();
   if (const Node* keep = document.find("keep")) frame.keep = read_keep(*keep);
+  if (const Node* resume = document.find("resume")) frame.resume = read_resume(*resume);
   if (const Node* plugins = document.find("plugins")) frame.plugins = read_plugins(*plugins);
   require(document, "model", "a map", "model: {shape: tiny, vocabulary: vocab.txt} or {checkpoint: FOLDER}");
   require(document, "task", "a map", "task: {name: mrpc, data: FOLDER}");
@@ -230,6 +232,7 @@ void expand_point(const Node& document, const Frame& frame, const std::vector<Ax
   common.head = read_rules(*at_point.find("head"), "head");
   common.compare = frame.compare;
   common.keep = frame.keep;
+  common.resume = frame.resume;
   common.plugins = frame.plugins;
   if (const Node* training = at_point.find("training")) read_training(*training, "training");
   for (const Entry& entry : at_point.find("arms")->entries) {

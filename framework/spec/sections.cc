@@ -232,6 +232,12 @@ config::KeepConfig read_keep(const Node& node) {
   return keep;
 }
 
+config::ResumeConfig read_resume(const Node& node) {
+  config::ResumeConfig resume;
+  read_fields(node, "resume", resume);
+  return resume;
+}
+
 std::vector<std::string> read_plugins(const Node& node) {
   if (!node.is_sequence()) fail_value(node, "plugins", "a list of plugin files", "plugins: [../build/plugins/mine.so]");
   std::vector<std::string> files;

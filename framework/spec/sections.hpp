@@ -45,6 +45,7 @@ Arm read_arm(const Node& node, const std::string& path);
 SeedSpec read_seeds(const Node& node);
 config::CompareConfig read_compare(const Node& node, const std::vector<std::string>& arms);
 config::KeepConfig read_keep(const Node& node);
+config::ResumeConfig read_resume(const Node& node);
 std::vector<std::string> read_plugins(const Node& node);
 
 // A name of an experiment or an arm: letters, digits and `more`, at most 100 bytes.

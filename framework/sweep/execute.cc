@@ -1,6 +1,7 @@
 #include "sweep/execute.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "base/file.hpp"
@@ -10,6 +11,7 @@
 #include "model/bert.hpp"
 #include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
+#include "sweep/resume.hpp"
 
 namespace initlab::sweep {
 namespace {
@@ -39,6 +41,40 @@ std::string default_metric(const Prepared& p) { return p.plan.compare.metric.val
 // "fraction above" is better for every metric but the loss.
 std::string default_better(const Prepared& p) {
   return p.plan.compare.better.value_or(default_metric(p) == "loss" ? "lower" : "higher");
+}
+
+// Keeps the state when the spec says so.
+class Keeper : public train::StateKeeper {
+ public:
+  Keeper(const Prepared& prepared, const Machine& machine, log::RunWriter& writer)
+      : prepared_(prepared), machine_(machine), writer_(writer) {}
+
+  bool due(std::int64_t step) override {
+    const config::ResumeConfig& when = prepared_.plan.resume;
+    const std::chrono::duration<double> passed = Clock::now() - last_;
+    return passed.count() >= when.every_seconds || (when.every_steps && step % *when.every_steps == 0);
+  }
+  // The records come first: a state without them is of no use.
+  void keep(const train::Position& position, const train::State& state) override {
+    writer_.flush();
+    save_state(prepared_.file, prepared_.run_id, position, machine_, state);
+    last_ = Clock::now();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const Prepared& prepared_;
+  const Machine& machine_;
+  log::RunWriter& writer_;
+  Clock::time_point last_ = Clock::now();
+};
+
+// The birth certificate of the first start, and that the run went on.
+void note_continuation(const Continuation& from, const Machine& machine, record::RunHeader& header) {
+  header.started = from.past.header.started;
+  header.resumed = from.past.header.resumed;
+  header.resumed.push_back("after step " + std::to_string(from.saved.position.step) + ", " + utc_now() + ", " +
+                           machine.cpu + ", threads: " + std::to_string(machine.threads));
 }
 
 }  // namespace
@@ -109,7 +145,11 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
     if (!tensor.source_file.empty()) tensor.source_file = place_of(p, tensor.source_file);
   base::make_folder(p.file.parent_path());
   if (keeps(p.plan, "initial")) save_weights(p, bert, "initial");
+  remove_leftovers(p.file);
+  const Machine machine = this_machine(threads);
+  const std::optional<Continuation> from = find_continuation(p);
   log::RunWriter writer(p.file);
+  Keeper keeper(p, machine, writer);
   // The birth certificate states what the first step sees, so it is written when that is known.
   train::Hooks watched = hooks;
   watched.before_first_step = [&](std::span<const float> values) {
@@ -117,11 +157,19 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
     init::note_first_step(bert.parameters(), values, init);
     record::RunHeader header = describe(p, threads, command);
     if (p.checkpoint) header.checkpoint_unused = init::unused_tensors(*p.checkpoint, bert.parameters(), init);
-    writer.begin(header, init);
+    if (from) note_continuation(*from, machine, header);
+    writer.begin(header, init, from ? log::Past{from->past.steps, from->past.evals} : log::Past{});
   };
+  watched.keeper = &keeper;
+  if (from)
+    watched.resume = [&](const train::State& state) {
+      load_state(from->saved, state);
+      return from->saved.position;
+    };
   const train::Outcome outcome = train::run(p.plan.training, p.plan.seeds, batches, bert, writer, watched);
   if (outcome.state == record::State::finished && keeps(p.plan, "final")) save_weights(p, bert, "final");
   writer.finish(outcome.state, outcome.reason);
+  if (outcome.state != record::State::interrupted && !p.plan.resume.keep) remove_states(p.file);
   return outcome;
 }
 

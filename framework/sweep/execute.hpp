@@ -17,7 +17,8 @@ std::unique_ptr<model::Bert> make_model(const Prepared& prepared, const data::Ba
 
 // Threads must be set before (compute::set_threads). `command` repeats the run and goes into its birth certificate.
 // The run file appears when the run begins and is whole whatever ends it; kept weights are saved before it says
-// "finished". Throws Error where initialization fails or the file cannot be written.
+// "finished". A run that was stopped or killed goes on from its last state (resume.hpp), to the bits of one that never
+// was. Throws Error where initialization fails or a file cannot be written.
 train::Outcome execute(const Prepared& prepared, const init::Catalog& catalog, int threads, const std::string& command,
                        const train::Hooks& hooks);
 

@@ -81,4 +81,14 @@ void LazyRows::catch_up(const compute::AdamBlocks& blocks) {
   std::ranges::fill(made_, 0);
 }
 
+void LazyRows::take_over(const compute::AdamBlocks& blocks) {
+  const auto moved = [](float moment) { return std::bit_cast<std::uint32_t>(moment) != 0; };
+  for (std::int64_t row = 0; row < rows_; ++row) {
+    const auto begin = static_cast<std::size_t>(begin_ + row * width_);
+    const std::span first(blocks.first + begin, static_cast<std::size_t>(width_));
+    const std::span second(blocks.second + begin, static_cast<std::size_t>(width_));
+    if (std::ranges::any_of(first, moved) || std::ranges::any_of(second, moved)) moved_[word_of(row)] |= bit_of(row);
+  }
+}
+
 }  // namespace initlab::train

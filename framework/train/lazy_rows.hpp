@@ -38,6 +38,8 @@ class LazyRows {
   void stepped(const compute::AdamConstants& constants, const compute::AdamBlocks& blocks);
   // Brings all rows to the present.
   void catch_up(const compute::AdamBlocks& blocks);
+  // Takes over a table that another object brought to the present: which rows have moved is read from their moments.
+  void take_over(const compute::AdamBlocks& blocks);
 
  private:
   void replay(const compute::AdamBlocks& blocks);

@@ -127,6 +127,11 @@ void Adam::step(std::span<float> values, std::span<float> gradients, double rate
   if (lazy_ && !groups_[table_.group].frozen) lazy_->stepped(constants_[table_.group], blocks(values));
 }
 
+void Adam::resume(std::int64_t steps, std::span<float> values) {
+  steps_ = steps;
+  if (lazy_) lazy_->take_over(blocks(values));
+}
+
 void Adam::catch_up(std::span<float> values) {
   if (lazy_) lazy_->catch_up(blocks(values));
 }

@@ -54,6 +54,11 @@ class Adam {
   // later steps make.
   void catch_up(std::span<float> values);
   std::int64_t steps() const { return steps_; }
+  // Both moments, flat blocks: with the values, after catch_up(), all that later steps depend on.
+  std::span<float> first_moments() { return {first_, static_cast<std::size_t>(size_)}; }
+  std::span<float> second_moments() { return {second_, static_cast<std::size_t>(size_)}; }
+  // Goes on after so many steps: values and moments have been filled with what they were then.
+  void resume(std::int64_t steps, std::span<float> values);
 
  private:
   // The word embedding in the flat block; empty where the model has none.

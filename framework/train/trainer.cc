@@ -27,8 +27,8 @@ double loss_count(const batch::Batch& batch, config::HeadKind head) {
 // The run's clock: how far it is and when it is over, in steps or in seconds.
 class Budget {
  public:
-  Budget(const config::TrainingConfig& training, std::int64_t steps_per_epoch)
-      : training_(training), total_(total_steps(training, steps_per_epoch)), start_(Clock::now()) {}
+  Budget(const config::TrainingConfig& training, std::int64_t steps_per_epoch, const Position& from)
+      : training_(training), total_(total_steps(training, steps_per_epoch)), from_(from), start_(Clock::now()) {}
 
   std::int64_t total() const { return total_; }
   bool over(std::int64_t step) const { return training_.seconds ? passed() >= *training_.seconds : step >= total_; }
@@ -38,14 +38,16 @@ class Budget {
   }
   double seconds_left(std::int64_t steps_done) const {
     if (training_.seconds) return std::max(0.0, *training_.seconds - passed());
-    return passed() / static_cast<double>(std::max<std::int64_t>(1, steps_done)) *
+    return seconds_since(start_) / static_cast<double>(std::max<std::int64_t>(1, steps_done - from_.step)) *
            static_cast<double>(total_ - steps_done);
   }
 
+  double passed() const { return from_.seconds + seconds_since(start_); }
+
  private:
-  double passed() const { return seconds_since(start_); }
   const config::TrainingConfig& training_;
   std::int64_t total_;
+  Position from_;
   Clock::time_point start_;
 };
 
@@ -166,6 +168,13 @@ const batch::Batch& Trainer::batch() const { return impl_->batch; }
 
 void Trainer::catch_up() { impl_->optimizer.catch_up(impl_->bert.values()); }
 
+State Trainer::state() {
+  catch_up();
+  return {impl_->bert.values(), impl_->optimizer.first_moments(), impl_->optimizer.second_moments()};
+}
+
+void Trainer::resume(std::int64_t steps) { impl_->optimizer.resume(steps, impl_->bert.values()); }
+
 void Trainer::measure(compute::PhaseTimes* times) {
   impl_->times = times;
   impl_->bert.measure(times);
@@ -180,14 +189,26 @@ std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t st
 
 namespace {
 
+Position resume(Trainer& trainer, const Hooks& hooks) {
+  if (!hooks.resume) return {};
+  const Position position = hooks.resume(trainer.state());
+  trainer.resume(position.step);
+  return position;
+}
+
 Outcome loop(const config::TrainingConfig& training, const data::BatchStream& batches, model::Bert& bert,
              Trainer& trainer, record::RunSink& sink, const Hooks& hooks) {
-  const Budget budget(training, batches.steps_per_epoch());
-  std::int64_t step = 0;
-  std::int64_t evaluated = -1;
   if (hooks.before_first_step) hooks.before_first_step(bert.values());
+  const Position from = resume(trainer, hooks);
+  const Budget budget(training, batches.steps_per_epoch(), from);
+  std::int64_t step = from.step;
+  std::int64_t evaluated = from.evaluated;
+  const auto keep = [&] { hooks.keeper->keep({step, evaluated, budget.passed()}, trainer.state()); };
   while (!budget.over(step)) {
-    if (hooks.stop != nullptr && hooks.stop->load()) return {record::State::interrupted, "stopped by the user"};
+    if (hooks.stop != nullptr && hooks.stop->load()) {
+      if (hooks.keeper != nullptr && step > from.step) keep();
+      return {record::State::interrupted, "stopped by the user"};
+    }
     const record::StepRecord& record = trainer.step(step, budget.rate_factor(step));
     sink.step(record);
     if (!std::isfinite(record.loss)) return {record::State::failed, not_finite("loss", record.loss, record.step)};
@@ -202,6 +223,7 @@ Outcome loop(const config::TrainingConfig& training, const data::BatchStream& ba
       sink.eval(evaluate(batches, bert, step));
       evaluated = step;
     }
+    if (hooks.keeper != nullptr && hooks.keeper->due(step)) keep();
   }
   trainer.catch_up();
   if (evaluated != step) sink.eval(evaluate(batches, bert, step));

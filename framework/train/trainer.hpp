@@ -17,6 +17,12 @@
 
 namespace initlab::train {
 
+// All that later steps depend on, beside the run's plan: flat blocks laid out by the parameter table. Random streams
+// are counters and need no state.
+struct State {
+  std::span<float> values, first_moments, second_moments;
+};
+
 // One run's training step. Holds all that steps need, booked once: optimizer, mixout, the dropout stream, batches.
 // `run` is a loop over it, and what measures a step (`initlab plan`, `initlab bench`) measures this one.
 // Plan, then run: once a shape of matrix product has been seen, a step allocates nothing, but at an epoch's first
@@ -40,6 +46,12 @@ class Trainer {
   // the next step reads them. Changes no bit of what later steps make.
   void catch_up();
 
+  // Catches up first. The blocks are the trainer's own.
+  State state();
+  // Goes on after so many steps: the blocks of state() have been filled with what they were then. The steps that follow
+  // give the same bits as those of a trainer that was never stopped.
+  void resume(std::int64_t steps);
+
   // Adds up the time of each phase from now on; null: no longer.
   void measure(compute::PhaseTimes* times);
 
@@ -57,11 +69,32 @@ struct Progress {
   double seconds_left = 0;  // estimate
 };
 
+// How far a run is.
+struct Position {
+  std::int64_t step = 0;        // updates made
+  std::int64_t evaluated = -1;  // updates made at the last evaluation; -1: there was none
+  double seconds = 0;           // of training.seconds that are used up
+};
+
+// Keeps a run's state from time to time, so that it can go on where it was stopped.
+class StateKeeper {
+ public:
+  virtual ~StateKeeper() = default;
+  // Asked after a step and its evaluation.
+  virtual bool due(std::int64_t step) = 0;
+  // All records up to the position have gone to the sink.
+  virtual void keep(const Position& position, const State& state) = 0;
+};
+
 struct Hooks {
   const std::atomic<bool>* stop = nullptr;        // set from outside (Ctrl-C): end after the current step
   std::function<void(const Progress&)> progress;  // called after each step; may be empty
   // Called once, with the values that the first step (without steps: the first evaluation) sees; may be empty.
   std::function<void(std::span<const float>)> before_first_step;
+  StateKeeper* keeper = nullptr;  // asked after each step, and told when the run is stopped; may be null
+  // Fills the state of a run that goes on, and says how far it was; called after before_first_step. Empty: the run
+  // begins at its beginning.
+  std::function<Position(const State&)> resume;
 };
 
 struct Outcome {
