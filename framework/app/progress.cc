@@ -75,7 +75,19 @@ void ProgressDisplay::show(const sweep::Event& event) {
   }
   clear_line();
   working_.erase(event.run);
+  if (event.kind == Kind::elsewhere) {
+    spdlog::info("{}: another process has it", place);
+    return;
+  }
+  if (event.kind == Kind::again) {
+    spdlog::warn("{}: failed: {}; once more", place, event.reason);
+    return;
+  }
   ++ended_;
+  if (event.kind == Kind::exists) {
+    spdlog::info("{}: finished by another process", place);
+    return;
+  }
   seconds_ended_ += event.seconds;
   if (event.kind == Kind::finished) spdlog::info("{}: finished in {}", place, duration_text(event.seconds));
   if (event.kind == Kind::failed) spdlog::error("{}: failed: {}", place, event.reason);

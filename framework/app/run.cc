@@ -1,6 +1,7 @@
 // `initlab run`: expand a spec, run what is missing, print the comparison.
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <iostream>
 #include <set>
 
@@ -23,6 +24,20 @@ namespace {
 
 using Runs = std::vector<std::shared_ptr<const sweep::Prepared>>;
 
+std::vector<std::string> names_of(const Runs& runs) {
+  std::vector<std::string> names;
+  for (const auto& run : runs) names.push_back(run->file.filename().string());
+  return names;
+}
+
+std::optional<double> positive_option(const po::variables_map& values, const char* name) {
+  if (values.count(name) == 0) return std::nullopt;
+  const double value = values[name].as<double>();
+  if (!(value > 0) || !std::isfinite(value))
+    throw base::Error({"command line", std::string("--") + name, "a number above 0", base::number_text(value), ""});
+  return value;
+}
+
 // Runs the missing ones of a list that belongs to one experiment folder.
 sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variables_map& values) {
   Runs missing, done;
@@ -38,10 +53,15 @@ sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variable
   if (!values["allow-other-cpu"].as<bool>()) sweep::check_same_machine(missing, sweep::this_machine(sharing.threads));
   base::make_folder(folder);
   sweep::fix_threads(folder, sharing.threads);
+  sweep::note_planned(folder, names_of(all));
   if (!sharing.reason.empty()) spdlog::info("{}", sharing.reason);
   sweep::WorkerOptions options;
-  options.threads = sharing.threads;
+  options.threads = sweep::planned_threads(folder, std::nullopt, sharing.threads);
   options.jobs = sharing.jobs;
+  options.retries = values["retry"].as<int>();
+  options.fail_fast = values["fail-fast"].as<bool>();
+  options.most_seconds = positive_option(values, "most-seconds");
+  options.most_memory = positive_option(values, "most-memory");
   options.command = sweep.command + " --threads " + std::to_string(options.threads);
   spdlog::info("{}: {} runs, {} to do; {} at a time, threads each: {}", folder.string(), all.size(), missing.size(),
                std::min<std::size_t>(missing.size(), static_cast<std::size_t>(options.jobs)), options.threads);
@@ -117,12 +137,19 @@ void declare(po::options_description& options, po::positional_options_descriptio
   declare_spec_options(options, positional);
   options.add_options()("jobs", po::value<std::string>(),
                         "runs at a time, or auto: as measured on a few steps; default: cores / threads")  //
+      ("retry", po::value<int>()->default_value(0), "times that a failed run is tried again")             //
+      ("fail-fast", po::bool_switch(), "the first failure stops the others; default: they go on")         //
+      ("most-seconds", po::value<double>(), "a run that takes longer is killed and has failed")           //
+      ("most-memory", po::value<double>(), "MiB; a run that takes more is killed and has failed")         //
       ("allow-other-cpu", po::bool_switch(),
        "let runs that were stopped on another kind of CPU go on; their bits differ, and their files say so")  //
       ("json", po::bool_switch(), "print the comparison as JSON");
 }
 
 int run(const po::variables_map& values, const Context& context) {
+  if (const int retries = values["retry"].as<int>(); retries < 0 || retries > 1000)
+    throw base::Error({"command line", "--retry", "an integer from 0 to 1000", std::to_string(retries), ""});
+  for (const char* limit : {"most-seconds", "most-memory"}) positive_option(values, limit);
   Sweep sweep = open_sweep(values, context);
   if (const int code = make_checkpoints(sweep, values); code != kDone) return code;
   report_unused(sweep.runs);
@@ -134,13 +161,15 @@ int run(const po::variables_map& values, const Context& context) {
 }  // namespace
 
 const Verb kRun = {"run",
-                   "SPEC [--set path=value]... [--results DIR] [--jobs N|auto] [--threads N] [--json]",
+                   "SPEC [--set path=value]... [--results DIR] [--jobs N|auto] [--threads N] [--retry N] "
+                   "[--fail-fast] [--json]",
                    "expand a spec, run what is missing, print the comparison",
                    "A run that exists (same identity) is not run again. Runs are written to DIR/<experiment>/, one "
                    "HDF5 file each. An\n"
                    "experiment that the spec takes its checkpoint from is run first, once. Ctrl-C stops after the "
                    "current step and leaves\n"
-                   "whole files; the same command again goes on from there, also after a crash, to the same bits.",
+                   "whole files; the same command again goes on from there, also after a crash, to the same bits. Any\n"
+                   "number of `initlab run` on one results folder, also from several machines, share the work.",
                    declare,
                    run};
 

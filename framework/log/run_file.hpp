@@ -48,10 +48,11 @@ enum class Detail { summary, predictions, all };
 // schema, a data set that is missing or has another type. Sizes are checked before memory is taken.
 record::Run read_run(const std::filesystem::path& file, Detail detail = Detail::summary);
 
-// Only attributes and `state`: cheap, for "has this run been done?". Returns the run's id and state.
+// Only attributes, `state` and `reason`: cheap, for "has this run been done?".
 struct RunStatus {
   std::string run_id;
   record::State state = record::State::running;
+  std::string reason;
 };
 RunStatus read_status(const std::filesystem::path& file);
 

@@ -218,7 +218,7 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
 
 RunStatus read_status(const std::filesystem::path& path) {
   h5::Reader file = open_run(path);
-  return {file.text_attribute("run_id"), parse_state(file, file.text("/state"))};
+  return {file.text_attribute("run_id"), parse_state(file, file.text("/state")), file.text("/reason")};
 }
 
 std::string hdf5_version() {

@@ -1,6 +1,11 @@
 #include "sweep/folder.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -9,8 +14,6 @@
 
 namespace initlab::sweep {
 namespace {
-
-constexpr const char* kFolderFile = "folder.json";
 
 // Letters, digits and a few signs; the rest becomes '_'. Identity is in the id, so a clash of names is harmless.
 std::string file_safe(const std::string& text) {
@@ -32,6 +35,48 @@ std::optional<int> recorded_threads(const std::filesystem::path& folder) {
     throw base::Error({file.string(), "threads", "an integer of at least 1", base::json_text(content),
                        "delete the file to fix the folder's threads anew"});
   return content["threads"].get<int>();
+}
+
+std::set<std::string> planned(const std::filesystem::path& folder) {
+  std::set<std::string> names;
+  const std::filesystem::path file = folder / kPlannedFile;
+  if (!std::filesystem::exists(file)) return names;
+  std::istringstream lines(base::read_file(file, std::uint64_t{1} << 28));
+  for (std::string line; std::getline(lines, line);)
+    if (line.size() > 3 && line.ends_with(".h5") && line.find('/') == std::string::npos) names.insert(line);
+  return names;
+}
+
+// The owner is asked first: a run that ends in between is then seen as ended.
+RunOnDisk look_at(const std::filesystem::path& file) {
+  RunOnDisk run{file.filename().string(), RunState::planned, "", owner_of(file)};
+  if (run.owner) {
+    run.state = RunState::running;
+    return run;
+  }
+  if (!std::filesystem::exists(file)) return run;
+  try {
+    const log::RunStatus status = log::read_status(file);
+    run.reason = status.reason;
+    switch (status.state) {
+      case record::State::finished:
+        run.state = RunState::finished;
+        break;
+      case record::State::failed:
+        run.state = RunState::failed;
+        break;
+      case record::State::interrupted:
+        run.state = RunState::interrupted;
+        break;
+      case record::State::running:
+        run.state = RunState::killed;
+        break;
+    }
+  } catch (const base::Error& error) {
+    run.state = RunState::unreadable;
+    run.reason = error.what();
+  }
+  return run;
 }
 
 }  // namespace
@@ -77,11 +122,58 @@ int planned_threads(const std::filesystem::path& folder, std::optional<int> want
 
 bool has_fixed_threads(const std::filesystem::path& folder) { return recorded_threads(folder).has_value(); }
 
+// A hard link is made or refused as one: the first process decides for all.
 void fix_threads(const std::filesystem::path& folder, int threads) {
   if (std::filesystem::exists(folder / kFolderFile)) return;
   base::Json content = base::Json::object();
   content["threads"] = threads;
-  base::write_file(folder / kFolderFile, base::json_pretty(content) + "\n");
+  const std::filesystem::path beside = folder / (kFolderFile + std::string(".") + std::to_string(::getpid()));
+  base::write_file(beside, base::json_pretty(content) + "\n");
+  std::error_code error, ignored;
+  std::filesystem::create_hard_link(beside, folder / kFolderFile, error);
+  if (error && !std::filesystem::exists(folder / kFolderFile))
+    std::filesystem::rename(beside, folder / kFolderFile, error);  // a file system without links
+  std::filesystem::remove(beside, ignored);
+}
+
+void note_planned(const std::filesystem::path& folder, const std::vector<std::string>& names) {
+  const std::set<std::string> listed = planned(folder);
+  std::string lines;
+  for (const std::string& name : names)
+    if (!listed.contains(name)) lines += name + "\n";
+  if (lines.empty()) return;
+  std::ofstream file(folder / kPlannedFile, std::ios::app | std::ios::binary);
+  file << lines << std::flush;  // two processes may list a run twice, which does no harm
+  if (!file) throw base::Error({(folder / kPlannedFile).string(), "cannot be written", "", "", "check free space"});
+}
+
+const char* to_text(RunState state) {
+  switch (state) {
+    case RunState::planned:
+      return "planned";
+    case RunState::running:
+      return "running";
+    case RunState::finished:
+      return "finished";
+    case RunState::failed:
+      return "failed";
+    case RunState::interrupted:
+      return "interrupted";
+    case RunState::killed:
+      return "killed";
+    case RunState::unreadable:
+      return "unreadable";
+  }
+  return "";
+}
+
+std::vector<RunOnDisk> runs_on_disk(const std::filesystem::path& folder) {
+  std::set<std::string> names = planned(folder);
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().extension() == ".h5") names.insert(entry.path().filename().string());
+  std::vector<RunOnDisk> runs;
+  for (const std::string& name : names) runs.push_back(look_at(folder / name));
+  return runs;
 }
 
 }  // namespace initlab::sweep

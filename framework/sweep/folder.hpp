@@ -1,12 +1,14 @@
-// The results folder: <results>/<experiment>/ holds one HDF5 file a run, and folder.json with what is fixed for all of
-// them.
+// The results folder: <results>/<experiment>/ holds one HDF5 file a run, folder.json with what is fixed for all of
+// them, and planned.txt with their names.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/config.hpp"
+#include "sweep/claim.hpp"
 
 namespace initlab::sweep {
 
@@ -27,7 +29,27 @@ int planned_threads(const std::filesystem::path& folder, std::optional<int> want
 // Whether a `run` has fixed them.
 bool has_fixed_threads(const std::filesystem::path& folder);
 
-// Writes folder.json where there is none.
+// Writes folder.json where there is none; of several processes at once, one is the first.
 void fix_threads(const std::filesystem::path& folder, int threads);
+
+inline constexpr const char* kFolderFile = "folder.json";
+inline constexpr const char* kPlannedFile =
+    "planned.txt";  // names of the run files that a `run` has planned, a line each
+
+// Adds names that are not listed yet.
+void note_planned(const std::filesystem::path& folder, const std::vector<std::string>& names);
+
+// killed: the file says "running", and no live process has the run.
+enum class RunState { planned, running, finished, failed, interrupted, killed, unreadable };
+const char* to_text(RunState state);
+
+struct RunOnDisk {
+  std::string name;  // of its file
+  RunState state = RunState::planned;
+  std::string reason;          // why it failed or stopped, or cannot be read
+  std::optional<Owner> owner;  // of one that is running
+};
+// All runs that are planned in a folder or have a file there, by name.
+std::vector<RunOnDisk> runs_on_disk(const std::filesystem::path& folder);
 
 }  // namespace initlab::sweep

@@ -5,17 +5,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <deque>
 #include <exception>
+#include <fstream>
 #include <map>
+#include <set>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "compute/threads.hpp"
+#include "sweep/claim.hpp"
 #include "sweep/execute.hpp"
+#include "sweep/folder.hpp"
 
 namespace initlab::sweep {
 namespace {
@@ -52,7 +59,8 @@ class SignalScope {
 
 // What a worker writes into its pipe: fixed size, well under PIPE_BUF, so each write is whole.
 struct Message {
-  enum class Kind : std::int32_t { progress, end } kind = Kind::progress;
+  // elsewhere: another process has the run. exists: another process has finished it.
+  enum class Kind : std::int32_t { progress, end, elsewhere, exists } kind = Kind::progress;
   record::State state = record::State::finished;
   train::Progress progress;
   char reason[512] = {};
@@ -62,6 +70,32 @@ static_assert(sizeof(Message) < 4096);
 void send(int pipe, const Message& message) {
   while (::write(pipe, &message, sizeof message) < 0 && errno == EINTR) {
   }
+}
+
+// One run that is ours. What becomes of it is logged while it still is.
+train::Outcome attempt(const Prepared& prepared, const init::Catalog& catalog, const WorkerOptions& options, int pipe,
+                       const Claim& claim) {
+  log_attempt(prepared.file, "started");
+  train::Outcome outcome;
+  try {
+    compute::set_threads(options.threads);
+    train::Hooks hooks;
+    hooks.stop = &g_stop;
+    Clock::time_point last;
+    hooks.progress = [&](const train::Progress& progress) {
+      if (Clock::now() - last < std::chrono::milliseconds(200)) return;
+      last = Clock::now();
+      Message message;
+      message.progress = progress;
+      send(pipe, message);
+      claim.report(progress);
+    };
+    outcome = execute(prepared, catalog, options.threads, options.command, hooks);
+  } catch (const std::exception& error) {
+    outcome = {record::State::failed, error.what()};
+  }
+  log_attempt(prepared.file, record::to_text(outcome.state), outcome.reason);
+  return outcome;
 }
 
 // The child: one run, then out. Never returns.
@@ -75,19 +109,15 @@ void send(int pipe, const Message& message) {
     std::strncpy(end.reason, text, sizeof end.reason - 1);
   };
   try {
-    compute::set_threads(options.threads);
-    train::Hooks hooks;
-    hooks.stop = &g_stop;
-    Clock::time_point last;
-    hooks.progress = [&](const train::Progress& progress) {
-      if (Clock::now() - last < std::chrono::milliseconds(200)) return;
-      last = Clock::now();
-      Message message;
-      message.progress = progress;
-      send(pipe, message);
-    };
-    const train::Outcome outcome = execute(prepared, catalog, options.threads, options.command, hooks);
-    say(outcome.state, outcome.reason.c_str());
+    const std::optional<Claim> claim = Claim::take(prepared.file);
+    if (!claim) {
+      end.kind = Message::Kind::elsewhere;
+    } else if (is_done(prepared.file, prepared.run_id, prepared.plan.keep)) {
+      end.kind = Message::Kind::exists;
+    } else {
+      const train::Outcome outcome = attempt(prepared, catalog, options, pipe, *claim);
+      say(outcome.state, outcome.reason.c_str());
+    }
   } catch (const std::exception& error) {
     say(record::State::failed, error.what());
   }
@@ -101,7 +131,24 @@ struct Worker {
   Clock::time_point start;
   bool ended = false;
   Message end;
+  std::string killed_for;  // a limit that it passed
 };
+
+// A run that waits for its turn.
+struct Waiting {
+  std::size_t run = 0;
+  Clock::time_point not_before;
+};
+
+constexpr std::chrono::seconds kLookAgain{1};  // at a run that another process has
+
+// MiB; 0 where the process is gone.
+double resident_memory(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
+  double all = 0, resident = 0;
+  file >> all >> resident;
+  return file ? resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20) : 0;
+}
 
 std::string how_it_died(int status) {
   if (WIFSIGNALED(status)) {
@@ -117,23 +164,51 @@ class Pool {
  public:
   Pool(const std::vector<std::shared_ptr<const Prepared>>& runs, const init::Catalog& catalog,
        const WorkerOptions& options, const std::function<void(const Event&)>& on_event)
-      : runs_(runs), catalog_(catalog), options_(options), on_event_(on_event) {}
+      : runs_(runs), catalog_(catalog), options_(options), on_event_(on_event), tries_(runs.size(), 0) {
+    for (std::size_t run = 0; run < runs.size(); ++run) waiting_.push_back({run, {}});
+  }
 
   Tally run() {
     const SignalScope signals;
     while (true) {
-      if (g_stop.load() && !told_) tell_all();
-      while (!g_stop.load() && next_ < runs_.size() && workers_.size() < static_cast<std::size_t>(options_.jobs))
-        start(next_++);
-      if (workers_.empty()) break;
+      if (stopping() && !told_) tell_all();
+      if (!stopping()) start_some();
+      if (workers_.empty() && (stopping() || waiting_.empty())) break;
       listen();
+      hold_to_limits();
       reap();
     }
-    tally_.not_started = static_cast<std::int64_t>(runs_.size() - next_);
+    tally_.not_started = static_cast<std::int64_t>(waiting_.size());
     return tally_;
   }
 
  private:
+  bool stopping() const { return g_stop.load() || (options_.fail_fast && tally_.failed > 0); }
+
+  // The first in line whose time has come, as often as there is room.
+  void start_some() {
+    while (workers_.size() < static_cast<std::size_t>(options_.jobs)) {
+      const auto ready = std::ranges::find_if(
+          waiting_, [now = Clock::now()](const Waiting& waiting) { return waiting.not_before <= now; });
+      if (ready == waiting_.end()) return;
+      const std::size_t run = ready->run;
+      waiting_.erase(ready);
+      start(run);
+    }
+  }
+
+  void hold_to_limits() {
+    for (auto& [pid, worker] : workers_) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - worker.start).count();
+      if (!worker.killed_for.empty() || worker.ended) continue;
+      if (options_.most_seconds && seconds > *options_.most_seconds)
+        worker.killed_for = "took longer than its limit of " + base::number_text(*options_.most_seconds) + " s";
+      else if (options_.most_memory && resident_memory(pid) > *options_.most_memory)
+        worker.killed_for = "took more memory than its limit of " + base::number_text(*options_.most_memory) + " MiB";
+      if (!worker.killed_for.empty()) ::kill(pid, SIGKILL);
+    }
+  }
+
   void start(std::size_t run) {
     int ends[2];
     if (::pipe(ends) != 0) throw base::Error({"", "a pipe for a worker", "", std::strerror(errno), ""});
@@ -169,11 +244,11 @@ class Pool {
   void read_one(Worker& worker) {
     Message message;
     if (::read(worker.pipe, &message, sizeof message) != static_cast<ssize_t>(sizeof message)) return;
-    if (message.kind == Message::Kind::end) {
+    if (message.kind == Message::Kind::progress) {
+      emit(worker, Event::Kind::progress, message.progress);
+    } else {
       worker.ended = true;
       worker.end = message;
-    } else {
-      emit(worker, Event::Kind::progress, message.progress);
     }
   }
 
@@ -193,8 +268,14 @@ class Pool {
 
   void settle(const Worker& worker, int status) {
     if (!worker.ended) {
-      ++tally_.failed;
-      emit(worker, Event::Kind::failed, {}, how_it_died(status));
+      Claim::take(runs_[worker.run]->file);  // logs that it died, and removes its lock
+      fail(worker, worker.killed_for.empty() ? how_it_died(status) : worker.killed_for);
+    } else if (worker.end.kind == Message::Kind::elsewhere) {
+      if (seen_elsewhere_.insert(worker.run).second) emit(worker, Event::Kind::elsewhere);
+      waiting_.push_back({worker.run, Clock::now() + kLookAgain});
+    } else if (worker.end.kind == Message::Kind::exists) {
+      ++tally_.exists;
+      emit(worker, Event::Kind::exists);
     } else if (worker.end.state == record::State::finished) {
       ++tally_.finished;
       emit(worker, Event::Kind::finished);
@@ -202,9 +283,18 @@ class Pool {
       ++tally_.interrupted;
       emit(worker, Event::Kind::interrupted, {}, worker.end.reason);
     } else {
-      ++tally_.failed;
-      emit(worker, Event::Kind::failed, {}, worker.end.reason);
+      fail(worker, worker.end.reason);
     }
+  }
+
+  void fail(const Worker& worker, const std::string& reason) {
+    if (tries_[worker.run]++ < options_.retries) {
+      emit(worker, Event::Kind::again, {}, reason);
+      waiting_.push_back({worker.run, {}});
+      return;
+    }
+    ++tally_.failed;
+    emit(worker, Event::Kind::failed, {}, reason);
   }
 
   // A signal that reached only the parent: pass it on.
@@ -229,7 +319,9 @@ class Pool {
   const WorkerOptions& options_;
   const std::function<void(const Event&)>& on_event_;
   std::map<pid_t, Worker> workers_;
-  std::size_t next_ = 0;
+  std::deque<Waiting> waiting_;
+  std::vector<int> tries_;                // of each run
+  std::set<std::size_t> seen_elsewhere_;  // runs that another process had
   bool told_ = false;
   Tally tally_;
 };

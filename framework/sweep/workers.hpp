@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,25 +18,32 @@ namespace initlab::sweep {
 
 // What happened to a run, for whoever shows progress.
 struct Event {
-  enum class Kind { started, progress, finished, failed, interrupted } kind = Kind::started;
+  // elsewhere: another process has the run; it is tried again later. exists: another process has finished it. again: it
+  // failed and is tried again.
+  enum class Kind { started, progress, finished, failed, interrupted, elsewhere, exists, again } kind = Kind::started;
   std::size_t run = 0;       // index into the list
   train::Progress progress;  // kind progress
-  std::string reason;        // kind failed, interrupted
+  std::string reason;        // kind failed, interrupted, again
   double seconds = 0;        // since the run started
 };
 
 struct WorkerOptions {
   int jobs = 1;
-  int threads = 1;      // of each run
-  std::string command;  // goes into each birth certificate
+  int threads = 1;                     // of each run
+  std::string command;                 // goes into each birth certificate
+  int retries = 0;                     // of a run that fails
+  bool fail_fast = false;              // the first failure stops the others after their current step
+  std::optional<double> most_seconds;  // a run that takes longer is killed and has failed
+  std::optional<double> most_memory;   // MiB of resident memory, likewise
 };
 
 struct Tally {
-  std::int64_t finished = 0, failed = 0, interrupted = 0, not_started = 0;
+  std::int64_t finished = 0, failed = 0, interrupted = 0, not_started = 0, exists = 0;
 };
 
-// Executes the runs in order, `jobs` at a time. SIGINT and SIGTERM stop all workers after their current step; their
-// files are whole. A failed run does not stop the others.
+// Executes the runs in order, `jobs` at a time. Other processes may do the same on the same folder: each run is claimed
+// (claim.hpp), and what another process has is waited for and looked at again. SIGINT and SIGTERM stop all workers
+// after their current step; their files are whole. A failed run does not stop the others, unless fail_fast says so.
 Tally run_workers(const std::vector<std::shared_ptr<const Prepared>>& runs, const init::Catalog& catalog,
                   const WorkerOptions& options, const std::function<void(const Event&)>& on_event);
 
