@@ -44,18 +44,20 @@ class ProgramTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  // Starts a command (searched on PATH unless it is a path); streams go to files below the test's folder.
-  pid_t start(const std::vector<std::string>& command, const std::string& input = {}) const {
-    write(folder_ / "stdin", input);
+  // Starts a command (searched on PATH unless it is a path); streams go to files below the test's folder, whose names
+  // begin with `streams`. Commands that run at the same time need different ones.
+  pid_t start(const std::vector<std::string>& command, const std::string& input = {},
+              const std::string& streams = "std") const {
+    write(folder_ / (streams + "in"), input);
     const pid_t pid = ::fork();
     if (pid != 0) return pid;
-    const auto redirect = [this](const char* name, int flags, int target) {
-      const int fd = ::open((folder_ / name).c_str(), flags, 0644);
+    const auto redirect = [&](const char* name, int flags, int target) {
+      const int fd = ::open((folder_ / (streams + name)).c_str(), flags, 0644);
       ::dup2(fd, target);
     };
-    redirect("stdin", O_RDONLY, 0);
-    redirect("stdout", O_WRONLY | O_CREAT | O_TRUNC, 1);
-    redirect("stderr", O_WRONLY | O_CREAT | O_TRUNC, 2);
+    redirect("in", O_RDONLY, 0);
+    redirect("out", O_WRONLY | O_CREAT | O_TRUNC, 1);
+    redirect("err", O_WRONLY | O_CREAT | O_TRUNC, 2);
     std::vector<char*> arguments;
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);

@@ -98,7 +98,7 @@ TEST_F(SharedWork, EachRunIsFinishedOnceHoweverManyWorkAndDie) {
     return now["finished"] == 12;
   };
   for (int round = 0; round < 200 && !all_done(); ++round) {
-    while (processes.size() < 3) processes.push_back(start(words()));
+    while (processes.size() < 3) processes.push_back(start(words(), "", "worker"));
     std::this_thread::sleep_for(milliseconds(100 + random() % 400));
     if (kills < 12) {
       const std::size_t victim = random() % processes.size();
