@@ -137,6 +137,11 @@ void create_group(const File& file, const std::string& name) {
                                 file.path, "create the group ", name));
 }
 
+void link_external(const File& file, const std::string& name, const std::string& target) {
+  check(H5Lcreate_external(target.c_str(), "/", file.id.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), file.path,
+        "link ", name);
+}
+
 Dataset create_dataset(const File& file, const std::string& name, hid_t type, const Storage& storage,
                        const void* fill) {
   const PropertyHandle creation(check(H5Pcreate(H5P_DATASET_CREATE), file.path, "set up ", name));

@@ -95,6 +95,8 @@ void flush(const Dataset& set);
 void close(File& file);  // flushes; throws where the destructor would stay silent
 
 void create_group(const File& file, const std::string& name);
+// A link to the root of another file, named from the folder of this one.
+void link_external(const File& file, const std::string& name, const std::string& target);
 // fill: one element of `type`, or null for zeros.
 Dataset create_dataset(const File& file, const std::string& name, hid_t type, const Storage& storage,
                        const void* fill = nullptr);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "record/record.hpp"
 
@@ -47,6 +48,18 @@ enum class Detail { summary, predictions, all };
 // Reads a run file, also one that another process is writing (SWMR). Throws Error: not HDF5, not a run file, another
 // schema, a data set that is missing or has another type. Sizes are checked before memory is taken.
 record::Run read_run(const std::filesystem::path& file, Detail detail = Detail::summary);
+
+// State, reason and the header's attributes alone; the rest is empty.
+record::Run read_header(const std::filesystem::path& file);
+
+// What a file breaks of docs/RUN_FILE.md, a sentence each; empty: nothing. Beyond what read_run refuses: the identity
+// is the hash of the plan, steps count up from 1, evaluations rise and are within the steps, a finished run was
+// evaluated at its end.
+std::vector<std::string> verify(const std::filesystem::path& file);
+
+// Replaces a file that its writer left open ("running", and nobody writes) by a copy of all whole rows that opens
+// plainly, state "interrupted". Throws Error where it cannot be read or written; the file is then as it was.
+void recover(const std::filesystem::path& file);
 
 // Only attributes, `state` and `reason`: cheap, for "has this run been done?".
 struct RunStatus {

@@ -216,6 +216,16 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
   return run;
 }
 
+record::Run read_header(const std::filesystem::path& path) {
+  h5::Reader file = open_run(path);
+  Run run;
+  run.file = path.string();
+  run.state = parse_state(file, file.text("/state"));
+  run.reason = file.text("/reason");
+  schema::root_attributes(run.header, [&](const char* name, auto& value) { read_attribute(file, name, value); });
+  return run;
+}
+
 RunStatus read_status(const std::filesystem::path& path) {
   h5::Reader file = open_run(path);
   return {file.text_attribute("run_id"), parse_state(file, file.text("/state")), file.text("/reason")};
