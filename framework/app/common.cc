@@ -18,16 +18,6 @@
 namespace initlab::app {
 namespace {
 
-std::string shell_quote(const std::string& text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("_-./=,:+@").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (plain) return text;
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 // True where the run evaluates after that step; a time budget may.
 bool evaluates_at(const sweep::Prepared& run, std::int64_t step) {
   const config::TrainingConfig& training = run.plan.training;
@@ -60,6 +50,16 @@ void check_comparison(const Sweep& sweep) {
 }
 
 }  // namespace
+
+std::string shell_quote(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_-./=,:+@").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
 
 void declare_spec_options(po::options_description& options, po::positional_options_description& positional) {
   options.add_options()("spec", po::value<std::string>()->required(), "")  //

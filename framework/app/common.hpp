@@ -17,6 +17,9 @@
 
 namespace initlab::app {
 
+// A word for a POSIX shell.
+std::string shell_quote(const std::string& text);
+
 // Options of verbs that read a spec: SPEC, --set, --results, --threads, --plugins.
 void declare_spec_options(po::options_description& options, po::positional_options_description& positional);
 

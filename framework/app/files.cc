@@ -121,7 +121,8 @@ int tail(const po::variables_map& values, const Context&) {
   record::Run run = log::read_run(file);
   Follower follower;
   follower.steps = run.steps.size() - std::min(run.steps.size(), static_cast<std::size_t>(lines));
-  const std::int64_t from = follower.steps < run.steps.size() ? run.steps[follower.steps].step : static_cast<std::int64_t>(run.steps.size()) + 1;
+  const std::int64_t from = follower.steps < run.steps.size() ? run.steps[follower.steps].step
+                                                              : static_cast<std::int64_t>(run.steps.size()) + 1;
   while (follower.evals < run.evals.size() && run.evals[follower.evals].step < from) ++follower.evals;
   while (true) {
     follower.print(run);

@@ -39,7 +39,8 @@ std::optional<double> positive_option(const po::variables_map& values, const cha
 }
 
 // Runs the missing ones of a list that belongs to one experiment folder.
-sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variables_map& values) {
+sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variables_map& values,
+                         bool makes_checkpoint = false) {
   Runs missing, done;
   for (const auto& run : all) (is_done(*run) ? done : missing).push_back(run);
   sweep::remove_states_of(done);
@@ -60,6 +61,8 @@ sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variable
   options.jobs = sharing.jobs;
   options.retries = values["retry"].as<int>();
   options.fail_fast = values["fail-fast"].as<bool>();
+  options.wait = !values["no-wait"].as<bool>() || makes_checkpoint;
+  if (!makes_checkpoint) options.most_runs = count_option(values, "most-runs");
   options.most_seconds = positive_option(values, "most-seconds");
   options.most_memory = positive_option(values, "most-memory");
   options.command = sweep.command + " --threads " + std::to_string(options.threads);
@@ -86,7 +89,7 @@ int make_checkpoints(Sweep& sweep, const po::variables_map& values) {
     // Prepared again: its own checkpoint may just have been made.
     const auto ready = sweep.workshop->prepare((*maker)->plan);
     if (is_done(*ready)) continue;
-    const int code = exit_code(run_missing({ready}, sweep, values));
+    const int code = exit_code(run_missing({ready}, sweep, values, true));
     if (code != kDone) return code;
   }
   if (!makers.empty())
@@ -136,11 +139,13 @@ void print_comparison(const Sweep& sweep, const po::variables_map& values) {
 void declare(po::options_description& options, po::positional_options_description& positional) {
   declare_spec_options(options, positional);
   options.add_options()("jobs", po::value<std::string>(),
-                        "runs at a time, or auto: as measured on a few steps; default: cores / threads")  //
-      ("retry", po::value<int>()->default_value(0), "times that a failed run is tried again")             //
-      ("fail-fast", po::bool_switch(), "the first failure stops the others; default: they go on")         //
-      ("most-seconds", po::value<double>(), "a run that takes longer is killed and has failed")           //
-      ("most-memory", po::value<double>(), "MiB; a run that takes more is killed and has failed")         //
+                        "runs at a time, or auto: as measured on a few steps; default: cores / threads")           //
+      ("no-wait", po::bool_switch(), "leave runs to other processes that have them; default: wait for their end")  //
+      ("most-runs", po::value<int>(), "end after so many runs")                                                    //
+      ("retry", po::value<int>()->default_value(0), "times that a failed run is tried again")                      //
+      ("fail-fast", po::bool_switch(), "the first failure stops the others; default: they go on")                  //
+      ("most-seconds", po::value<double>(), "a run that takes longer is killed and has failed")                    //
+      ("most-memory", po::value<double>(), "MiB; a run that takes more is killed and has failed")                  //
       ("allow-other-cpu", po::bool_switch(),
        "let runs that were stopped on another kind of CPU go on; their bits differ, and their files say so")  //
       ("json", po::bool_switch(), "print the comparison as JSON");

@@ -173,26 +173,30 @@ class Pool {
     while (true) {
       if (stopping() && !told_) tell_all();
       if (!stopping()) start_some();
-      if (workers_.empty() && (stopping() || waiting_.empty())) break;
+      if (workers_.empty() && (stopping() || waiting_.empty() || !more_allowed())) break;
       listen();
       hold_to_limits();
       reap();
     }
-    tally_.not_started = static_cast<std::int64_t>(waiting_.size());
+    (stopping() ? tally_.not_started : tally_.left) += static_cast<std::int64_t>(waiting_.size());
     return tally_;
   }
 
  private:
   bool stopping() const { return g_stop.load() || (options_.fail_fast && tally_.failed > 0); }
 
+  // Runs that are at work count as made: what turns out to be another process's gives its place back.
+  bool more_allowed() const { return !options_.most_runs || made_ < *options_.most_runs; }
+
   // The first in line whose time has come, as often as there is room.
   void start_some() {
-    while (workers_.size() < static_cast<std::size_t>(options_.jobs)) {
+    while (workers_.size() < static_cast<std::size_t>(options_.jobs) && more_allowed()) {
       const auto ready = std::ranges::find_if(
           waiting_, [now = Clock::now()](const Waiting& waiting) { return waiting.not_before <= now; });
       if (ready == waiting_.end()) return;
       const std::size_t run = ready->run;
       waiting_.erase(ready);
+      ++made_;
       start(run);
     }
   }
@@ -271,9 +275,14 @@ class Pool {
       Claim::take(runs_[worker.run]->file);  // logs that it died, and removes its lock
       fail(worker, worker.killed_for.empty() ? how_it_died(status) : worker.killed_for);
     } else if (worker.end.kind == Message::Kind::elsewhere) {
+      --made_;
       if (seen_elsewhere_.insert(worker.run).second) emit(worker, Event::Kind::elsewhere);
-      waiting_.push_back({worker.run, Clock::now() + kLookAgain});
+      if (options_.wait)
+        waiting_.push_back({worker.run, Clock::now() + kLookAgain});
+      else
+        ++tally_.left;
     } else if (worker.end.kind == Message::Kind::exists) {
+      --made_;
       ++tally_.exists;
       emit(worker, Event::Kind::exists);
     } else if (worker.end.state == record::State::finished) {
@@ -322,6 +331,7 @@ class Pool {
   std::deque<Waiting> waiting_;
   std::vector<int> tries_;                // of each run
   std::set<std::size_t> seen_elsewhere_;  // runs that another process had
+  int made_ = 0;                          // runs that this process has started and keeps
   bool told_ = false;
   Tally tally_;
 };

@@ -33,12 +33,15 @@ struct WorkerOptions {
   std::string command;                 // goes into each birth certificate
   int retries = 0;                     // of a run that fails
   bool fail_fast = false;              // the first failure stops the others after their current step
+  bool wait = true;                    // for runs that another process has; else they are left to it
+  std::optional<int> most_runs;        // end after so many
   std::optional<double> most_seconds;  // a run that takes longer is killed and has failed
   std::optional<double> most_memory;   // MiB of resident memory, likewise
 };
 
 struct Tally {
-  std::int64_t finished = 0, failed = 0, interrupted = 0, not_started = 0, exists = 0;
+  // not_started: because of a stop. left: to other processes, or to another time (most_runs).
+  std::int64_t finished = 0, failed = 0, interrupted = 0, not_started = 0, exists = 0, left = 0;
 };
 
 // Executes the runs in order, `jobs` at a time. Other processes may do the same on the same folder: each run is claimed
