@@ -10,8 +10,8 @@ install(TARGETS ${plugins} LIBRARY DESTINATION lib/initlab/plugins)  # the progr
 
 install(FILES framework/abi/initlab_plugin.h DESTINATION include/initlab/abi)
 install(FILES framework/sdk/conformance.hpp framework/sdk/conformance_main.cc framework/sdk/descriptor.hpp
-              framework/sdk/distributions.hpp framework/sdk/options.hpp framework/sdk/plugin.hpp framework/sdk/shape.hpp
-              framework/sdk/synthetic.hpp
+              framework/sdk/distributions.hpp framework/sdk/options.hpp framework/sdk/orthonormal.hpp framework/sdk/plugin.hpp
+              framework/sdk/shape.hpp framework/sdk/synthetic.hpp
         DESTINATION include/initlab/sdk)
 
 set(package lib/cmake/initlab)

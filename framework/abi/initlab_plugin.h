@@ -10,7 +10,7 @@
  * All text is UTF-8 and zero-terminated. No exception may cross. The host never unloads a library. The number behind
  * the slash of a strategy id is the revision of its numbers: change the bits that it writes, raise it.
  *
- * Not for: data-driven strategies, which ask through `extension` (see there).
+ * Data-driven strategies fill as the others do and then see what the model makes of their values: IL_EXT_CALIBRATE.
  */
 #ifndef INITLAB_PLUGIN_H
 #define INITLAB_PLUGIN_H
@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define IL_ABI_MAJOR 1
-#define IL_ABI_MINOR 1
+#define IL_ABI_MINOR 2
 
 /* Roles of a parameter, as bits. */
 #define IL_ROLE_MATRIX 1u      /* weight of a dense layer, (out, in) */
@@ -151,6 +151,50 @@ typedef struct {
   /* Thread: any. sources is null where there is no checkpoint. */
   int (*check)(const void* self, const il_param* param, const il_sources* sources, il_error* error);
 } il_check;
+
+/* What the product of a weight gave over all rows and columns of a forward pass, its bias included: x W^T + b, before
+ * anything else is done to it. Standard deviations are the population's. All values are finite, but for the residual
+ * ones where there is no residual: they are NaN there. The asker sets size, the host the rest. Since minor 2. */
+typedef struct {
+  uint32_t size;
+  uint32_t reserved; /* 0 */
+  uint64_t count;    /* numbers measured: rows of all batches, padding left out, times columns */
+  double mean, stddev;
+  /* Of what the product is added to, where it is a branch of the residual stream, before any factor of either. */
+  double residual_mean, residual_stddev;
+} il_activation;
+
+/* What the host lends during calibrate(). Owned by the host, valid during the call. Since minor 2. */
+typedef struct {
+  uint32_t size;
+  uint32_t round; /* how often this parameter was calibrated before: 0, 1, ... */
+  const void* context;
+  /* The product of that weight, by the model's names, in a forward pass on the present values of all parameters: this
+   * one's as they stand in dst, those before it calibrated, those behind it as fill left them. Returns zero; non-zero,
+   * and leaves the activation alone, where no product of the forward pass has this weight. Thread: any. */
+  int (*output)(const void* context, const char* weight, il_activation* activation);
+} il_activations;
+
+/* Optional power: the strategy looks at a forward pass and changes what fill wrote. After all parameters are filled the
+ * host goes through those of such strategies in the model's order, which is the order of the forward pass. For each it
+ * calls calibrate with round 0, 1, ..., each time on a fresh pass, until the strategy wants no other round. A pass is
+ * over whole batches without dropout: the first `batches` training batches of the run's own order, which all arms of a
+ * replicate share; f32 whatever the run's precision. The same run on the same number of threads and the same kind of
+ * CPU sees the same numbers. Since minor 2; an older host does not call it: the values stay as fill left them. */
+#define IL_EXT_CALIBRATE "initlab.calibrate/1"
+#define IL_MOST_CALIBRATION_ROUNDS 100  /* of one parameter; who then wants another one is refused */
+#define IL_MOST_CALIBRATION_BATCHES 100 /* of one pass */
+typedef struct {
+  uint32_t size;
+  /* From 1 to IL_MOST_CALIBRATION_BATCHES. A run that has fewer batches in an epoch gives those of the next. Thread:
+   * any. */
+  uint32_t (*batches)(const void* self);
+  /* dst holds the parameter's n present values; the strategy leaves or changes them, and sets *again to non-zero where
+   * it wants another round, to zero where not. A pure function of what it is given. Thread: any, one call at a time. On
+   * failure returns non-zero, fills the error; dst is then thrown away by the host. */
+  int (*calibrate)(const void* self, const il_param* param, const il_activations* activations, float* dst, uint64_t n,
+                   int* again, il_error* error);
+} il_calibrate;
 
 /* The library: static data. */
 typedef struct {

@@ -4,8 +4,9 @@
 // Descriptor complete; unknown and malformed options refused with the key named; every element written and none beyond;
 // finite; the same bits on repeat, in any order, from several threads, whatever was in the buffer; draws taken from the
 // host; declared moments within 5 standard errors and all values inside the declared bounds; a strategy that needs the
-// checkpoint says so and fails cleanly without one; what it says before a run is what fill does; a failed create leaves
-// its output alone.
+// checkpoint says so and fails cleanly without one; what it says before a run is what fill does; a calibration writes
+// nothing beyond the buffer and finite values, gives the same bits on the same statistics, and ends; a failed create
+// leaves its output alone.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -36,6 +38,29 @@ struct FilledBuffer {
   std::string error;
   bool inside = true;         // no guard element changed
   std::vector<float> values;  // without the guards
+  std::uint32_t rounds = 0;   // of a calibration
+};
+
+// Values with guards on both sides.
+class GuardedValues {
+ public:
+  GuardedValues(std::size_t n, float value) : all_(n + 2 * kGuard, std::bit_cast<float>(kBits)) {
+    std::ranges::fill(values(), value);
+  }
+  explicit GuardedValues(const std::vector<float>& start) : GuardedValues(start.size(), 0) {
+    std::ranges::copy(start, values().begin());
+  }
+  std::span<float> values() { return {all_.data() + kGuard, all_.size() - 2 * kGuard}; }
+  bool guards_hold() const {
+    const auto is_guard = [](float x) { return std::bit_cast<std::uint32_t>(x) == kBits; };
+    const std::span<const float> all(all_);
+    return std::ranges::all_of(all.first(kGuard), is_guard) && std::ranges::all_of(all.last(kGuard), is_guard);
+  }
+
+ private:
+  static constexpr std::size_t kGuard = 64;
+  static constexpr std::uint32_t kBits = 0x7fe5c3e1;
+  std::vector<float> all_;
 };
 
 class StrategyCheck {
@@ -59,6 +84,7 @@ class StrategyCheck {
       check_threads(self);
       check_source(self);
       check_large(self);
+      check_calibrations(self);
     }
     strategy_.destroy(self);
     return findings_;
@@ -66,8 +92,7 @@ class StrategyCheck {
 
  private:
   static constexpr const char* kNoExtension = "initlab.no_such_extension/1";
-  static constexpr std::size_t kGuard = 64;
-  static constexpr std::uint32_t kGuardBits = 0x7fe5c3e1, kFillBits = 0x7fc1d2e3, kOtherFillBits = 0x3f9d70a4;
+  static constexpr std::uint32_t kFillBits = 0x7fc1d2e3, kOtherFillBits = 0x3f9d70a4;
 
   static std::string sample(const std::string& type) { return type == "flag" ? "true" : type == "text" ? "text" : "1"; }
 
@@ -118,20 +143,16 @@ class StrategyCheck {
   }
 
   FilledBuffer fill(const void* self, const SyntheticParameter& p, const il_host& host, std::uint32_t before) const {
-    std::vector<float> buffer(p.size() + 2 * kGuard, std::bit_cast<float>(kGuardBits));
-    float* const first = buffer.data() + kGuard;
-    std::fill_n(first, p.size(), std::bit_cast<float>(before));
+    GuardedValues buffer(p.size(), std::bit_cast<float>(before));
     const il_param param = p.param();
     il_error error{};
     error.size = sizeof error;
     FilledBuffer result;
-    result.status = strategy_.fill(self, &param, &host, first, p.size(), &error);
+    result.status = strategy_.fill(self, &param, &host, buffer.values().data(), p.size(), &error);
     error.text[sizeof error.text - 1] = '\0';
     result.error = error.text;
-    const auto is_guard = [](float x) { return std::bit_cast<std::uint32_t>(x) == kGuardBits; };
-    result.inside = std::all_of(buffer.data(), first, is_guard) &&
-                    std::all_of(first + p.size(), first + p.size() + kGuard, is_guard);
-    result.values.assign(first, first + p.size());
+    result.inside = buffer.guards_hold();
+    result.values.assign(buffer.values().begin(), buffer.values().end());
     return result;
   }
 
@@ -235,6 +256,71 @@ class StrategyCheck {
       if (!extends(IL_EXT_NEEDS_SOURCE) && result.status != 0)
         report(what, "success, or the extension " IL_EXT_NEEDS_SOURCE, "error " + in_quotes(result.error));
     }
+  }
+
+  // On forward passes whose outputs follow the values (small and large ones at the start), and on one whose outputs
+  // nothing moves: there it may refuse, but must not go on for ever.
+  void check_calibrations(const void* self) {
+    if (!extends(IL_EXT_CALIBRATE) || extends(kNoExtension)) return;
+    const auto* extension = static_cast<const il_calibrate*>(strategy_.extension(IL_EXT_CALIBRATE));
+    const std::uint32_t batches = extension->batches(self);
+    if (batches < 1 || batches > IL_MOST_CALIBRATION_BATCHES)
+      report("batches of a calibration", "1 to " + std::to_string(IL_MOST_CALIBRATION_BATCHES),
+             std::to_string(batches));
+    const il_host host = with_checkpoint_.host();
+    for (const SyntheticParameter& p : small_) {
+      if (!is_natural(p)) continue;
+      const FilledBuffer start = fill(self, p, host, kFillBits);
+      check_calibration(self, *extension, p, start.values, {.gain = 0.25, .rest = 0}, true);
+      check_calibration(self, *extension, p, start.values, {.gain = 16, .rest = 0}, true);
+      check_calibration(self, *extension, p, start.values, {.gain = 0, .rest = 5}, false);
+    }
+  }
+
+  struct Response {
+    double gain, rest;  // of SyntheticActivations
+  };
+
+  void check_calibration(const void* self, const il_calibrate& extension, const SyntheticParameter& p,
+                         const std::vector<float>& start, const Response& response, bool must_work) {
+    const FilledBuffer a = calibrate(self, extension, p, start, response);
+    const std::string what = "calibration of " + p.name();
+    if (!a.inside) report(what, "nothing written outside the buffer", "a guard element changed");
+    if (a.status != 0) {
+      if (must_work) report(what, "success", "error " + in_quotes(a.error));
+      if (a.error.empty()) report(what, "a text where it fails", "none");
+      return;
+    }
+    if (!std::ranges::all_of(a.values, [](float x) { return std::isfinite(x); }))
+      report(what, "finite values", "others");
+    else if (a.rounds > IL_MOST_CALIBRATION_ROUNDS)
+      report(what, "an end within " + std::to_string(IL_MOST_CALIBRATION_ROUNDS) + " rounds", "a wish for another one");
+    else if (const FilledBuffer b = calibrate(self, extension, p, start, response);
+             !same_bits(a, b) || a.rounds != b.rounds)
+      report(what, "the same bits from the same statistics", "others");
+  }
+
+  // Round after round on what fill wrote, until the strategy is satisfied, fails or breaks a promise.
+  FilledBuffer calibrate(const void* self, const il_calibrate& extension, const SyntheticParameter& p,
+                         const std::vector<float>& start, const Response& response) const {
+    FilledBuffer result;
+    GuardedValues buffer(start);
+    const il_param param = p.param();
+    const SyntheticActivations pass(p, buffer.values(), response.gain, response.rest);
+    int again = 1;
+    while (again != 0 && result.status == 0 && result.inside && result.rounds <= IL_MOST_CALIBRATION_ROUNDS) {
+      const il_activations activations = pass.round(result.rounds++);
+      il_error error{};
+      error.size = sizeof error;
+      again = 0;
+      result.status =
+          extension.calibrate(self, &param, &activations, buffer.values().data(), start.size(), &again, &error);
+      error.text[sizeof error.text - 1] = '\0';
+      result.error = error.text;
+      result.inside = buffer.guards_hold();
+    }
+    result.values.assign(buffer.values().begin(), buffer.values().end());
+    return result;
   }
 
   void check_large(const void* self) {

@@ -11,6 +11,9 @@
 //     that name
 //     void check(const il_param& param, const sdk::Sources& sources) const;  // optional: before a run, throw Refusal
 //     or Missing where fill could not; with kNeedsSource it replaces the host's look at name and shape
+//     sdk::Round calibrate(const il_param& param, const sdk::Activations& activations, std::span<float> values) const;
+//     optional: after all fills, look at a forward pass and change the values; Round::another asks for a fresh pass
+//     std::uint32_t batches() const;                              // optional, beside calibrate: of a pass; else 1
 //   };
 //   const il_plugin* initlab_plugin() { return sdk::plugin<Flat>("my_plugin", "1.0.0"); }
 //
@@ -153,6 +156,40 @@ class Host {
   const il_host& host_;
 };
 
+// What the product of one weight gave in a forward pass; il_activation says of what exactly.
+struct Activation {
+  std::uint64_t count = 0;  // numbers measured
+  double mean = 0, stddev = 0;
+  double residual_mean = 0, residual_stddev = 0;  // of what it is added to; NaN where there is no residual
+};
+
+// What calibrate() sees: a forward pass on the present values of all parameters.
+class Activations {
+ public:
+  explicit Activations(const il_activations& activations) : activations_(activations) {}
+  // How often this parameter was calibrated before: 0, 1, ...
+  std::uint32_t round() const { return activations_.round; }
+  // The product of that weight, or nothing where the forward pass has none.
+  std::optional<Activation> output(const char* weight) const {
+    il_activation a{};
+    a.size = sizeof a;
+    if (activations_.output(activations_.context, weight, &a) != 0) return std::nullopt;
+    return Activation{a.count, a.mean, a.stddev, a.residual_mean, a.residual_stddev};
+  }
+  // The same; throws Refusal where there is none.
+  Activation output_or_refuse(const char* weight) const {
+    const auto found = output(weight);
+    if (!found) throw Refusal(std::string("the forward pass has no product of ") + weight);
+    return *found;
+  }
+
+ private:
+  const il_activations& activations_;
+};
+
+// What calibrate() answers: whether it wants to see a fresh pass.
+enum class Round { done, another };
+
 namespace detail {
 
 inline void set_error(il_error* error, std::string_view text) {
@@ -186,6 +223,12 @@ concept HasCheck = requires(const S& strategy, const il_param& param, const Sour
 template <class S>
 concept HasMoments = requires(const S& strategy, const il_param& param) {
   { strategy.moments(param) } -> std::same_as<Moments>;
+};
+
+template <class S>
+concept HasCalibrate = requires(const S& strategy, const il_param& param, const Activations& activations,
+                                std::span<float> values) {
+  { strategy.calibrate(param, activations, values) } -> std::same_as<Round>;
 };
 
 // The C functions of a strategy class.
@@ -235,6 +278,20 @@ struct Glue {
     }
     return IL_CHECK_REFUSED;
   }
+  static std::uint32_t batches(const void* self) {
+    if constexpr (requires(const S& s) { s.batches(); }) return static_cast<const S*>(self)->batches();
+    return 1;
+  }
+  static int calibrate(const void* self, const il_param* param, const il_activations* activations, float* dst,
+                       std::uint64_t n, int* again, il_error* error) {
+    if constexpr (HasCalibrate<S>) {
+      return guarded(error, [&] {
+        const Round round = static_cast<const S*>(self)->calibrate(*param, Activations(*activations), {dst, n});
+        *again = round == Round::another ? 1 : 0;
+      });
+    }
+    return 1;
+  }
   static const void* extension(const char* id) {
     static constexpr il_check kCheck{sizeof(il_check), &check};
     static constexpr il_moments kMoments{sizeof(il_moments), &moments};
@@ -246,6 +303,10 @@ struct Glue {
       if (S::kNeedsSource && wanted == IL_EXT_NEEDS_SOURCE) return &kNeeds;
     if constexpr (HasCheck<S>)
       if (wanted == IL_EXT_CHECK) return &kCheck;
+    if constexpr (HasCalibrate<S>) {
+      static constexpr il_calibrate kCalibrate{sizeof(il_calibrate), &batches, &calibrate};
+      if (wanted == IL_EXT_CALIBRATE) return &kCalibrate;
+    }
     return nullptr;
   }
 };

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -172,6 +174,43 @@ class SyntheticHost {
   std::uint64_t seed_;
   const std::vector<SyntheticParameter>& parameters_;
   std::vector<Source> sources_;
+};
+
+// A forward pass without a model: the standard deviation of a weight's product is `gain` times the root mean square of
+// its values, plus `rest`, as of a bias that no scaling moves. Other weights' products have 1/2. Norms, embeddings and
+// vectors have no product; what ends with output.dense.weight is added to a residual of standard deviation 1.
+class SyntheticActivations {
+ public:
+  SyntheticActivations(const SyntheticParameter& parameter, std::span<const float> values, double gain, double rest)
+      : parameter_(parameter), values_(values), gain_(gain), rest_(rest) {}
+
+  il_activations round(std::uint32_t number) const { return {sizeof(il_activations), number, this, &output}; }
+
+ private:
+  static bool has_product(std::string_view name) {
+    return name.ends_with(".weight") && name.find("LayerNorm") == name.npos && name.find("embeddings") == name.npos;
+  }
+  double stddev() const {
+    double squares = 0;
+    for (const float x : values_) squares += static_cast<double>(x) * static_cast<double>(x);
+    return gain_ * std::sqrt(squares / static_cast<double>(values_.size())) + rest_;
+  }
+  static int output(const void* self, const char* weight, il_activation* activation) {
+    const auto& pass = *static_cast<const SyntheticActivations*>(self);
+    const std::string_view name(weight);
+    if (!has_product(name)) return 1;
+    const bool branch = name.ends_with("output.dense.weight");
+    activation->count = 4096;
+    activation->mean = 0;
+    activation->stddev = name == pass.parameter_.name() ? pass.stddev() : 0.5;
+    activation->residual_mean = branch ? 0 : std::numeric_limits<double>::quiet_NaN();
+    activation->residual_stddev = branch ? 1 : std::numeric_limits<double>::quiet_NaN();
+    return 0;
+  }
+
+  const SyntheticParameter& parameter_;
+  std::span<const float> values_;
+  double gain_, rest_;
 };
 
 }  // namespace initlab::sdk

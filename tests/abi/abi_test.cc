@@ -27,12 +27,22 @@ TEST(Abi, LayoutOfVersionOneDoesNotMove) {
 }
 
 TEST(Abi, GrowthOfMinorOneStandsBehindVersionOne) {
-  ASSERT_EQ(IL_ABI_MINOR, 1);
   EXPECT_EQ(offsetof(il_host, parameter), 40u);  // what a host of minor 0 ends with
   EXPECT_EQ(offsetof(il_host, source_shape), 48u);
   EXPECT_EQ(sizeof(il_host), 56u);
   EXPECT_EQ(sizeof(il_sources), 24u);
   EXPECT_EQ(offsetof(il_check, check), 8u);
+}
+
+TEST(Abi, CalibrationOfMinorTwo) {
+  ASSERT_EQ(IL_ABI_MINOR, 2);
+  EXPECT_EQ(sizeof(il_activation), 48u);
+  EXPECT_EQ(offsetof(il_activation, count), 8u);
+  EXPECT_EQ(offsetof(il_activation, residual_stddev), 40u);
+  EXPECT_EQ(sizeof(il_activations), 24u);
+  EXPECT_EQ(offsetof(il_activations, context), 8u);
+  EXPECT_EQ(sizeof(il_calibrate), 24u);
+  EXPECT_EQ(offsetof(il_calibrate, calibrate), 16u);
 }
 
 TEST(Abi, APluginInCKeepsItsPromises) {

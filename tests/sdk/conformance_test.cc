@@ -127,6 +127,55 @@ struct NeedsNothing : Good {
   static constexpr bool kNeedsSource = true;
 };
 
+// A good data-driven strategy; each broken one below changes one thing.
+struct Calibrated : Good {
+  using Good::Good;
+  Round calibrate(const il_param& param, const Activations& seen, std::span<float> values) const {
+    const double stddev = seen.output_or_refuse(param.name).stddev;
+    if (std::fabs(stddev - 1) < 1e-3) return Round::done;
+    if (seen.round() == 5) throw Refusal("nothing helps");
+    for (float& x : values) x = static_cast<float>(static_cast<double>(x) / stddev);
+    return Round::another;
+  }
+};
+struct CalibratesToNan : Calibrated {
+  using Calibrated::Calibrated;
+  Round calibrate(const il_param&, const Activations&, std::span<float> values) const {
+    values[values.size() / 2] = std::numeric_limits<float>::quiet_NaN();
+    return Round::done;
+  }
+};
+struct CalibratesPastTheEnd : Calibrated {
+  using Calibrated::Calibrated;
+  Round calibrate(const il_param&, const Activations&, std::span<float> values) const {
+    values.data()[values.size()] = 0;
+    return Round::done;
+  }
+};
+struct NeverSatisfied : Calibrated {
+  using Calibrated::Calibrated;
+  Round calibrate(const il_param&, const Activations&, std::span<float>) const { return Round::another; }
+};
+struct RefusesGoodStatistics : Calibrated {
+  using Calibrated::Calibrated;
+  Round calibrate(const il_param& param, const Activations& seen, std::span<float>) const {
+    if (seen.output_or_refuse(param.name).stddev > 0) throw Refusal("not today");
+    return Round::done;
+  }
+};
+struct CalibratesByMood : Calibrated {
+  using Calibrated::Calibrated;
+  Round calibrate(const il_param&, const Activations&, std::span<float> values) const {
+    values[0] = static_cast<float>(++calls);
+    return Round::done;
+  }
+  static inline std::atomic<int> calls = 0;
+};
+struct AsksForNoBatch : Calibrated {
+  using Calibrated::Calibrated;
+  std::uint32_t batches() const { return 0; }
+};
+
 // Every finding as one text.
 template <class S>
 std::string findings_of() {
@@ -173,6 +222,30 @@ TEST(Conformance, FindsLiesAboutMoments) {
 TEST(Conformance, FindsWrongWordsAboutTheCheckpoint) {
   expect_found(findings_of<HidesItsNeed>(), IL_EXT_NEEDS_SOURCE);
   expect_found(findings_of<NeedsNothing>(), "an error, as it says that it needs one");
+}
+
+TEST(Conformance, AGoodDataDrivenStrategyPasses) { EXPECT_EQ(findings_of<Calibrated>(), ""); }
+TEST(Conformance, FindsBrokenCalibrations) {
+  expect_found(findings_of<CalibratesToNan>(), "calibration of classifier.weight: expected finite values");
+  expect_found(findings_of<CalibratesPastTheEnd>(),
+               "calibration of classifier.weight: expected nothing written outside the buffer");
+  expect_found(findings_of<NeverSatisfied>(),
+               "calibration of classifier.weight: expected an end within 100 rounds, got a wish for another one");
+  expect_found(findings_of<RefusesGoodStatistics>(), "expected success, got error \"not today\"");
+  expect_found(findings_of<CalibratesByMood>(), "expected the same bits from the same statistics");
+  expect_found(findings_of<AsksForNoBatch>(), "batches of a calibration: expected 1 to 100, got 0");
+}
+int fail_without_a_word(const void*, const il_param*, const il_activations*, float*, std::uint64_t, int*, il_error*) {
+  return 1;
+}
+const void* silent_calibration(const char* id) {
+  static il_calibrate silent = *static_cast<const il_calibrate*>(strategy<Calibrated>()->extension(IL_EXT_CALIBRATE));
+  silent.calibrate = fail_without_a_word;
+  return std::strcmp(id, IL_EXT_CALIBRATE) == 0 ? &silent : nullptr;
+}
+TEST(Conformance, FindsACalibrationThatFailsWithoutAWord) {
+  expect_found(findings_of_changed([](il_strategy& s) { s.extension = silent_calibration; }),
+               "expected a text where it fails");
 }
 
 int accept_anything(const il_option*, std::uint32_t, void** self, il_error*) {

@@ -98,6 +98,45 @@ TEST_F(Boundary, ASmallerErrorOfAnOlderHostIsNotOverrun) {
   EXPECT_EQ(error_.text[8], 'x');
 }
 
+// Rescales to what it is told, and tells what it was told.
+struct Scaler : Thrower {
+  using Thrower::Thrower;
+  Round calibrate(const il_param& param, const Activations& seen, std::span<float> values) const {
+    if (how == "number") throw 42;
+    const Activation own = seen.output_or_refuse(param.name);
+    values[0] = static_cast<float>(own.stddev);
+    return seen.round() == 0 ? Round::another : Round::done;
+  }
+};
+
+TEST(Calibration, CrossesTheBoundary) {
+  const auto* extension = static_cast<const il_calibrate*>(strategy<Scaler>()->extension(IL_EXT_CALIBRATE));
+  ASSERT_NE(extension, nullptr);
+  EXPECT_EQ(strategy<Thrower>()->extension(IL_EXT_CALIBRATE), nullptr);
+  void* self = nullptr;
+  il_error error{sizeof(il_error), {}};
+  ASSERT_EQ(strategy<Scaler>()->create(nullptr, 0, &self, &error), 0);
+  EXPECT_EQ(extension->batches(self), 1u);
+  const SyntheticParameter matrix("bert.pooler.dense.weight", IL_ROLE_MATRIX, {1, 2}, -1);
+  const SyntheticParameter bias("bert.pooler.dense.bias", IL_ROLE_BIAS, {2}, -1);
+  float values[2] = {3, 3};
+  const SyntheticActivations pass(matrix, values, 0.5, 0.25);
+  const auto calibrate = [&](const SyntheticParameter& p, std::uint32_t round, int& again) {
+    const il_param param = p.param();
+    const il_activations activations = pass.round(round);
+    return extension->calibrate(self, &param, &activations, values, 2, &again, &error);
+  };
+  int again = 0;
+  EXPECT_EQ(calibrate(matrix, 0, again), 0);
+  EXPECT_EQ(again, 1);
+  EXPECT_EQ(values[0], 1.75f);  // 0.5 * 3 + 0.25
+  EXPECT_EQ(calibrate(matrix, 1, again), 0);
+  EXPECT_EQ(again, 0);
+  EXPECT_NE(calibrate(bias, 0, again), 0);
+  EXPECT_STREQ(error.text, "the forward pass has no product of bert.pooler.dense.bias");
+  strategy<Scaler>()->destroy(self);
+}
+
 TEST(Plugin, TheTableIsStatic) {
   const il_plugin* a = plugin<Thrower>("p", "1");
   EXPECT_EQ(a, (plugin<Thrower>("p", "1")));
