@@ -7,9 +7,12 @@
 #include "app/common.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "compute/threads.hpp"
 #include "init/audit.hpp"
 #include "log/run_file.hpp"
 #include "report/report.hpp"
+#include "sweep/folder.hpp"
+#include "sweep/initialize.hpp"
 
 namespace initlab::app {
 namespace {
@@ -58,7 +61,7 @@ Subject of_arm(const sweep::Prepared& run, const init::Catalog& catalog) {
   subject.settings = base::json_text(settings);
   subject.title = "arm " + run.plan.arm + (run.plan.settings.empty() ? "" : " " + subject.settings);
   std::vector<float> values(static_cast<std::size_t>(run.table->size()));
-  subject.tensors = init::apply(catalog, run.assignments(catalog), run.plan, run.model, run.checkpoint.get(), values);
+  subject.tensors = sweep::initialize(run, catalog, values);
   if (run.checkpoint) {
     subject.checkpoint = run.checkpoint->folder().string();
     subject.unused = init::unused_tensors(*run.checkpoint, *run.table, subject.tensors);
@@ -70,6 +73,10 @@ Subject of_arm(const sweep::Prepared& run, const init::Catalog& catalog) {
 // The first replicate of every (arm, settings): the others differ in their draws alone.
 std::vector<Subject> of_spec(const po::variables_map& values, const Context& context) {
   const Sweep sweep = open_sweep(values, context);
+  // The threads of a run: what is calibrated depends on them.
+  const sweep::Prepared& first = *sweep.runs.front();
+  compute::set_threads(
+      sweep::planned_threads(first.file.parent_path(), count_option(values, "threads"), hardware_threads(first)));
   std::set<std::string> seen;
   std::vector<Subject> subjects;
   for (const auto& run : sweep.runs) {
@@ -93,6 +100,12 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return base::join(parts, " x ");
 }
 
+std::string calibration_of(const record::InitRecord& t) {
+  if (t.calibration_rounds == 0) return "-";
+  const std::string rounds = std::to_string(t.calibration_rounds) + (t.calibration_rounds == 1 ? " round" : " rounds");
+  return std::isnan(t.calibrated_stddev) ? rounds : rounds + ", output std " + significant(t.calibrated_stddev);
+}
+
 std::string origin_of(const record::InitRecord& t) {
   if (!t.source_key.empty()) return t.source_key == t.name ? "the checkpoint" : t.source_key;
   return t.stream.empty() ? "-" : "stream " + t.stream;
@@ -100,12 +113,13 @@ std::string origin_of(const record::InitRecord& t) {
 
 void print_table(const Subject& subject) {
   std::vector<std::vector<std::string>> rows = {{"tensor", "shape", "strategy", "rule", "from", "mean", "wanted", "std",
-                                                 "wanted", "min", "max", "zeros", "rank", "sha256", "first step"}};
+                                                 "wanted", "min", "max", "zeros", "rank", "calibrated", "sha256",
+                                                 "first step"}};
   for (const record::InitRecord& t : subject.tensors)
     rows.push_back({t.name, shape_text(t.shape), t.strategy, t.rule, origin_of(t), significant(t.mean),
                     significant(t.requested_mean), significant(t.stddev), significant(t.requested_stddev),
                     significant(t.min), significant(t.max), significant(t.zeros), significant(t.effective_rank),
-                    t.sha256.substr(0, 8),
+                    calibration_of(t), t.sha256.substr(0, 8),
                     t.sha256_first_step.empty()       ? "-"
                     : t.sha256_first_step == t.sha256 ? "same"
                                                       : t.sha256_first_step.substr(0, 8)});
@@ -159,6 +173,8 @@ base::Json as_json(const Subject& subject) {
                        {"max", finite(t.max)},
                        {"zeros", finite(t.zeros)},
                        {"effective_rank", finite(t.effective_rank)},
+                       {"calibration_rounds", t.calibration_rounds},
+                       {"calibrated_std", finite(t.calibrated_stddev)},
                        {"sha256", t.sha256},
                        {"sha256_first_step", t.sha256_first_step}});
   base::Json unused = base::Json::array();
@@ -205,7 +221,7 @@ int run(const po::variables_map& values, const Context& context) {
 
 const Verb kAudit = {
     "audit",
-    "SPEC|RUN.h5 [--explain] [--json] [--set path=value]... [--results DIR]",
+    "SPEC|RUN.h5 [--explain] [--json] [--set path=value]... [--results DIR] [--threads N]",
     "every tensor: what filled it, from where, and whether that is what was asked for",
     "A spec's arms are initialized (the first replicate of each), not trained. Errors (a tensor written again before\n"
     "the first step, a `pretrained` one whose bits are not the file's, a wrong key, a LayerNorm that was drawn, "

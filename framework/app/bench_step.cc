@@ -14,6 +14,7 @@
 #include "compute/gemm.hpp"
 #include "model/bert.hpp"
 #include "sweep/execute.hpp"
+#include "sweep/initialize.hpp"
 #include "sweep/machine.hpp"
 #include "train/trainer.hpp"
 
@@ -199,7 +200,7 @@ Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog,
   const config::HeadKind head = run.data->info.head;
   const std::unique_ptr<model::Bert> made = sweep::make_model(run, batches);
   model::Bert& bert = *made;
-  init::apply(catalog, run.assignments(catalog), run.plan, run.model, run.checkpoint.get(), bert.values());
+  sweep::initialize(run, catalog, bert.values());
   train::Trainer trainer(run.plan.training, run.plan.seeds, batches, bert);
   const auto step = [&](std::int64_t index) -> const record::StepRecord& {
     const record::StepRecord& record = trainer.step(index, 1.0);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/text.hpp"
@@ -224,6 +225,24 @@ std::string verdict(const Origins& encoder, const std::string& checkpoint) {
   return "Yes: none of the " + all + " encoder tensors has a value from the checkpoint " + file + ".";
 }
 
+// Empty where nothing was calibrated.
+std::string calibration_text(const std::vector<InitRecord>& records) {
+  Group calibrated;
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  for (const InitRecord& r : records) {
+    if (r.calibration_rounds == 0) continue;
+    calibrated.push_back(&r);
+    if (std::isnan(r.calibrated_stddev)) continue;
+    least = std::min(least, r.calibrated_stddev);
+    most = std::max(most, r.calibrated_stddev);
+  }
+  if (calibrated.empty()) return "";
+  return "Rescaled by what the first training batches showed: " + strategies_of(calibrated) +
+         (least > most ? std::string(".")
+                       : "; afterwards the standard deviations of these layers' outputs are " + short_number(least) +
+                             " to " + short_number(most) + ".");
+}
+
 std::string first_step_text(const std::vector<InitRecord>& records) {
   std::vector<std::string> changed;
   std::size_t known = 0;
@@ -311,6 +330,7 @@ std::vector<std::string> explain(const std::vector<InitRecord>& records, const s
     for (const UnusedTensor& u : unused) keys.push_back(u.key);
     lines.push_back("Read by nothing: " + count(keys.size(), "tensor") + " of the checkpoint, " + some_of(keys) + ".");
   }
+  if (const std::string calibrated = calibration_text(records); !calibrated.empty()) lines.push_back(calibrated);
   lines.push_back(first_step_text(records));
   return lines;
 }

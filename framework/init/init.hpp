@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -72,10 +73,24 @@ SourceShapes shapes_of(const checkpoint::Checkpoint& checkpoint);
 std::vector<Assignment> assign(const Catalog& catalog, const config::RunPlan& plan, const params::ParameterTable& table,
                                const SourceShapes* source, const config::ModelConfig& model);
 
-// Fills `values` (flat block laid out by the table) and reports every tensor. Throws Error (plugin, strategy, tensor,
-// rule's place) where a strategy fails, writes beyond its buffer, or writes a value that is not finite.
+// What the product of a weight gave in a forward pass, its bias included: il_activation, which says of what exactly.
+struct Output {
+  std::string weight;
+  std::uint64_t count = 0;
+  double mean = 0, stddev = 0;
+  double residual_mean = std::numeric_limits<double>::quiet_NaN();  // NaN where there is no residual
+  double residual_stddev = std::numeric_limits<double>::quiet_NaN();
+};
+// A forward pass with these values (flat block) over the first `batches` training batches. Model and data are above
+// this folder, so who knows them lends it.
+using ForwardPass = std::function<std::vector<Output>(std::span<const float> values, std::int64_t batches)>;
+
+// Fills `values` (flat block laid out by the table), lets strategies that want to calibrate, and reports every tensor.
+// Throws Error (plugin, strategy, tensor, rule's place) where a strategy fails, writes beyond its buffer, or writes a
+// value that is not finite; or where one calibrates and there is no forward pass.
 std::vector<record::InitRecord> apply(const Catalog& catalog, const std::vector<Assignment>& assignments,
                                       const config::RunPlan& plan, const config::ModelConfig& model,
-                                      const checkpoint::Checkpoint* checkpoint, std::span<float> values);
+                                      const checkpoint::Checkpoint* checkpoint, std::span<float> values,
+                                      const ForwardPass& forward = {});
 
 }  // namespace initlab::init

@@ -129,6 +129,23 @@ Strategy::Answer Strategy::check(const il_param& param, const il_sources* source
   return {status, status == IL_CHECK_OK ? std::string() : words_of(error)};
 }
 
+bool Strategy::calibrates() const { return extension_of(strategy_, IL_EXT_CALIBRATE) != nullptr; }
+
+std::int64_t Strategy::calibration_batches() const {
+  return static_cast<const il_calibrate*>(extension_of(strategy_, IL_EXT_CALIBRATE))->batches(self_);
+}
+
+std::string Strategy::calibrate(const il_param& param, const il_activations& activations, std::span<float> values,
+                                bool& again) const {
+  const auto* extension = static_cast<const il_calibrate*>(extension_of(strategy_, IL_EXT_CALIBRATE));
+  il_error error{};
+  error.size = sizeof error;
+  int wish = 0;
+  const int status = extension->calibrate(self_, &param, &activations, values.data(), values.size(), &wish, &error);
+  again = wish != 0;
+  return status == 0 ? std::string() : words_of(error);
+}
+
 std::optional<std::pair<double, double>> Strategy::moments(const il_param& param) const {
   const auto* extension = static_cast<const il_moments*>(extension_of(strategy_, IL_EXT_MOMENTS));
   double mean = 0, stddev = 0, low = 0, high = 0;

@@ -58,6 +58,12 @@ class Strategy {
   };
   Answer check(const il_param& param, const il_sources* sources) const;
 
+  // Whether the strategy calibrates, on how many batches, and one round of it: empty on success, else its own words.
+  bool calibrates() const;
+  std::int64_t calibration_batches() const;
+  std::string calibrate(const il_param& param, const il_activations& activations, std::span<float> values,
+                        bool& again) const;
+
  private:
   const il_strategy& strategy_;
   OptionTexts options_;

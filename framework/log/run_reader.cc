@@ -80,6 +80,12 @@ void read_column(h5::Reader& file, const char* name, std::vector<Record>& rows, 
           [&](Record& row, double x) { row.*member = x; });
 }
 template <class Record>
+void read_column(h5::Reader& file, const char* name, std::vector<Record>& rows, bool first,
+                 std::int64_t Record::*member) {
+  scatter(file, name, rows, first, file.numbers<std::int64_t>(name, 1).values,
+          [&](Record& row, std::int64_t x) { row.*member = x; });
+}
+template <class Record>
 void read_column(h5::Reader& file, const char* name, std::vector<Record>& rows, bool,
                  std::vector<std::int64_t> Record::*member) {
   const auto read = file.numbers<std::int64_t>(name, 2);  // (rows, largest rank), padded with -1

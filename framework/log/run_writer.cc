@@ -67,6 +67,13 @@ void write_column(const h5::File& file, const char* name, const std::vector<Reco
   for (const Record& row : rows) numbers.push_back(row.*member);
   write_field(file, name, numbers);
 }
+template <class Record>
+void write_column(const h5::File& file, const char* name, const std::vector<Record>& rows,
+                  std::int64_t Record::*member) {
+  std::vector<std::int64_t> numbers;
+  for (const Record& row : rows) numbers.push_back(row.*member);
+  write_field(file, name, numbers);
+}
 // Shapes: (rows, largest rank), padded with -1.
 template <class Record>
 void write_column(const h5::File& file, const char* name, const std::vector<Record>& rows,

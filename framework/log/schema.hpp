@@ -94,14 +94,16 @@ void init_columns(Visit&& visit) {
   visit("/init/effective_rank", &InitRecord::effective_rank);
   visit("/init/source_sha256", &InitRecord::source_sha256);
   visit("/init/sha256_first_step", &InitRecord::sha256_first_step);
+  visit("/init/calibration_rounds", &InitRecord::calibration_rounds);
+  visit("/init/calibrated_std", &InitRecord::calibrated_stddev);
 }
 
 // What older files lack: read as unknown or empty there.
 inline bool may_be_absent(std::string_view name) {
   for (const std::string_view late :
        {"/init/place", "/init/stream", "/init/requested_mean", "/init/requested_std", "/init/zeros",
-        "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step", "/provenance/unused/key",
-        "/provenance/unused/tensor", "/provenance/resumed"})
+        "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step", "/init/calibration_rounds",
+        "/init/calibrated_std", "/provenance/unused/key", "/provenance/unused/tensor", "/provenance/resumed"})
     if (name == late) return true;
   return false;
 }

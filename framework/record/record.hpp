@@ -32,8 +32,11 @@ struct InitRecord {
   double requested_stddev = std::numeric_limits<double>::quiet_NaN();
   double zeros = std::numeric_limits<double>::quiet_NaN();           // share of elements that are 0
   double effective_rank = std::numeric_limits<double>::quiet_NaN();  // of matrices; init/measure.hpp
-  std::string source_sha256 = {};      // of the source tensors' values as f32, in the order of source_key
-  std::string sha256_first_step = {};  // of the bits that the first step, or the first evaluation, saw
+  std::string source_sha256 = {};       // of the source tensors' values as f32, in the order of source_key
+  std::string sha256_first_step = {};   // of the bits that the first step, or the first evaluation, saw
+  std::int64_t calibration_rounds = 0;  // forward passes that its strategy looked at; 0: it did not calibrate
+  double calibrated_stddev =            // of this weight's product on the calibration batches, afterwards
+      std::numeric_limits<double>::quiet_NaN();
 };
 
 // A tensor of the checkpoint that no strategy read in this run.

@@ -10,6 +10,7 @@
 #include "log/run_file.hpp"
 #include "model/bert.hpp"
 #include "sweep/folder.hpp"
+#include "sweep/initialize.hpp"
 #include "sweep/machine.hpp"
 #include "sweep/resume.hpp"
 
@@ -138,9 +139,7 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
   const data::BatchStream batches = p.batches();
   const std::unique_ptr<model::Bert> made = make_model(p, batches);
   model::Bert& bert = *made;
-  const std::vector<init::Assignment> assignments = p.assignments(catalog);
-  std::vector<record::InitRecord> init =
-      init::apply(catalog, assignments, p.plan, p.model, p.checkpoint.get(), bert.values());
+  std::vector<record::InitRecord> init = initialize(p, catalog, bert.values());
   for (record::InitRecord& tensor : init)
     if (!tensor.source_file.empty()) tensor.source_file = place_of(p, tensor.source_file);
   base::make_folder(p.file.parent_path());

@@ -82,6 +82,8 @@ void expect_equal(const std::vector<record::InitRecord>& a, const std::vector<re
     EXPECT_TRUE(same_number(a[i].effective_rank, b[i].effective_rank));
     EXPECT_EQ(a[i].source_sha256, b[i].source_sha256);
     EXPECT_EQ(a[i].sha256_first_step, b[i].sha256_first_step);
+    EXPECT_EQ(a[i].calibration_rounds, b[i].calibration_rounds);
+    EXPECT_TRUE(same_number(a[i].calibrated_stddev, b[i].calibrated_stddev));
   }
 }
 

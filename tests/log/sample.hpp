@@ -97,7 +97,9 @@ inline std::vector<record::InitRecord> sample_init() {
            0.5,
            96.5,
            std::string(64, '3'),
-           std::string(64, '4')},
+           std::string(64, '4'),
+           3,
+           0.99},
           {"scalar", "bias", {}, "", "", "", "", "", -1, 2, -3, 4, ""}};
 }
 

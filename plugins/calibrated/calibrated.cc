@@ -1,0 +1,75 @@
+// Data-driven strategies: the host shows what the model makes of the values on training batches, and they rescale.
+//
+// lsuv, layer-sequential unit variance. Each matrix starts with orthonormal columns (rows, where it is wide). Then, one
+// after another in the order of the forward pass:
+//
+//   while |v - 1| > tolerance, at most `rounds` times:  W <- W / sqrt(v),   v = variance of x W^T + b
+//
+// over all tokens of the batches and all features. All singular values of W stay equal. Where the bias is 0 one
+// division does it; a bias whose own variance is above 1 + tolerance cannot be scaled away, and that is refused (the
+// paper gives up quietly after `rounds`). Source: Mishkin & Matas 2016, "All you need is a good init" (arXiv
+// 1511.06422), algorithm 1, whose tolerance and rounds are the defaults. For dense layers: an embedding or a vector is
+// refused.
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "sdk/orthonormal.hpp"
+#include "sdk/plugin.hpp"
+#include "sdk/shape.hpp"
+
+namespace {
+
+namespace sdk = initlab::sdk;
+
+class Lsuv {
+ public:
+  static constexpr sdk::Facts kFacts{.id = "lsuv/1",
+                                     .summary = "orthonormal, then scaled until a layer's output has variance 1",
+                                     .source = "Mishkin, Matas 2016",
+                                     .natural_roles = IL_ROLE_MATRIX};
+  struct Options {
+    double tolerance = 0.1;
+    std::int64_t rounds = 10;
+    std::int64_t batches = 1;
+    template <class Self, class Visitor>
+    static void fields(Self& self, Visitor&& visit) {
+      visit("tolerance", self.tolerance, "largest distance of the variance from 1", sdk::positive());
+      visit("rounds", self.rounds, "divisions at most", sdk::between(1, IL_MOST_CALIBRATION_ROUNDS - 1));
+      visit("batches", self.batches, "training batches that the variance is over",
+            sdk::between(1, IL_MOST_CALIBRATION_BATCHES));
+    }
+  };
+  explicit Lsuv(const Options& options) : options_(options) {}
+
+  void check(const il_param& param, const sdk::Sources&) const { dense_shape(param); }
+  void fill(const il_param& param, const sdk::Host& host, std::span<float> values) const {
+    const sdk::MatrixShape shape = dense_shape(param);
+    host.normal(param.name, 0, values);
+    sdk::make_orthonormal(shape, 1, values);
+  }
+  std::uint32_t batches() const { return static_cast<std::uint32_t>(options_.batches); }
+  sdk::Round calibrate(const il_param& param, const sdk::Activations& seen, std::span<float> values) const {
+    const double stddev = seen.output_or_refuse(param.name).stddev;
+    const double variance = stddev * stddev;
+    if (std::fabs(variance - 1) <= options_.tolerance) return sdk::Round::done;
+    if (!(stddev > 0)) throw sdk::Refusal("its output is the same number everywhere: no scale gives it variance 1");
+    if (seen.round() == static_cast<std::uint32_t>(options_.rounds))
+      throw sdk::Refusal("after " + std::to_string(options_.rounds) + " divisions its output has variance " +
+                         std::to_string(variance) + ", not 1: is its bias too large?");
+    for (float& x : values) x = static_cast<float>(static_cast<double>(x) / stddev);
+    return sdk::Round::another;
+  }
+
+ private:
+  static sdk::MatrixShape dense_shape(const il_param& param) {
+    if (param.role != IL_ROLE_MATRIX) throw sdk::Refusal("it scales the weights of dense layers, and this is none");
+    return sdk::matrix_shape(param);
+  }
+
+  Options options_;
+};
+
+}  // namespace
+
+const il_plugin* initlab_plugin() { return initlab::sdk::plugin<Lsuv>("calibrated", "1.0.0"); }
