@@ -2,10 +2,8 @@
 // for.
 #include <cmath>
 #include <iostream>
-#include <set>
 
 #include "app/common.hpp"
-#include "base/error.hpp"
 #include "base/text.hpp"
 #include "compute/threads.hpp"
 #include "init/audit.hpp"
@@ -51,14 +49,10 @@ Subject of_run(const std::string& file) {
 }
 
 Subject of_arm(const sweep::Prepared& run, const init::Catalog& catalog) {
-  if (run.promise && !run.checkpoint)
-    throw base::Error({run.plan.model.place, "the checkpoint", "weights in " + run.promise->folder.string(), "none yet",
-                       "make them first: initlab run " + run.promise->run->plan.spec_path});
+  require_checkpoint(run);
   Subject subject;
-  base::Json settings = base::Json::object();
-  for (const auto& [path, value] : run.plan.settings) settings[path] = value;
   subject.arm = run.plan.arm;
-  subject.settings = base::json_text(settings);
+  subject.settings = base::json_text(settings_of(run));
   subject.title = "arm " + run.plan.arm + (run.plan.settings.empty() ? "" : " " + subject.settings);
   std::vector<float> values(static_cast<std::size_t>(run.table->size()));
   subject.tensors = sweep::initialize(run, catalog, values);
@@ -70,28 +64,15 @@ Subject of_arm(const sweep::Prepared& run, const init::Catalog& catalog) {
   return subject;
 }
 
-// The first replicate of every (arm, settings): the others differ in their draws alone.
 std::vector<Subject> of_spec(const po::variables_map& values, const Context& context) {
   const Sweep sweep = open_sweep(values, context);
   // The threads of a run: what is calibrated depends on them.
   const sweep::Prepared& first = *sweep.runs.front();
   compute::set_threads(
       sweep::planned_threads(first.file.parent_path(), count_option(values, "threads"), hardware_threads(first)));
-  std::set<std::string> seen;
   std::vector<Subject> subjects;
-  for (const auto& run : sweep.runs) {
-    std::string key = run->plan.arm;
-    for (const auto& [path, value] : run->plan.settings) key += "|" + path + "=" + base::json_text(value);
-    if (seen.insert(key).second) subjects.push_back(of_arm(*run, *sweep.catalog));
-  }
+  for (const auto& run : first_replicates(sweep)) subjects.push_back(of_arm(*run, *sweep.catalog));
   return subjects;
-}
-
-std::string significant(double value) {
-  if (std::isnan(value)) return "-";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -148,8 +129,6 @@ void print(const Subject& subject, bool explain) {
   std::cout << subject.count(init::Severity::error) << " errors, " << subject.count(init::Severity::warning)
             << " warnings\n\n";
 }
-
-base::Json finite(double value) { return std::isfinite(value) ? base::Json(value) : base::Json(nullptr); }
 
 base::Json as_json(const Subject& subject) {
   base::Json tensors = base::Json::array();

@@ -117,6 +117,25 @@ Sweep open_sweep(const po::variables_map& values, const Context& context) {
   return sweep;
 }
 
+std::vector<std::shared_ptr<const sweep::Prepared>> first_replicates(const Sweep& sweep) {
+  std::vector<std::shared_ptr<const sweep::Prepared>> firsts;
+  for (const auto& run : sweep.runs)
+    if (run->plan.replicate == 0) firsts.push_back(run);
+  return firsts;
+}
+
+void require_checkpoint(const sweep::Prepared& run) {
+  if (run.promise && !run.checkpoint)
+    throw base::Error({run.plan.model.place, "the checkpoint", "weights in " + run.promise->folder.string(), "none yet",
+                       "make them first: initlab run " + run.promise->run->plan.spec_path});
+}
+
+base::Json settings_of(const sweep::Prepared& run) {
+  base::Json settings = base::Json::object();
+  for (const auto& [path, value] : run.plan.settings) settings[path] = value;
+  return settings;
+}
+
 void declare_compare_options(po::options_description& options) {
   options.add_options()("metric", po::value<std::string>(),
                         "loss, or a metric of the task; default: as the runs say")          //
@@ -183,6 +202,23 @@ std::optional<int> count_option(const po::variables_map& values, const char* nam
 }
 
 bool is_done(const sweep::Prepared& run) { return sweep::is_done(run.file, run.run_id, run.plan.keep); }
+
+std::string significant(double value) {
+  if (std::isnan(value)) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+base::Json finite(double value) { return std::isfinite(value) ? base::Json(value) : base::Json(nullptr); }
+
+std::string part_name(const record::PartDiagnosis& part) {
+  return config::part_names().at(static_cast<std::size_t>(part.part));
+}
+
+std::string place_text(const record::PartDiagnosis& part) {
+  return part.layer < 0 ? part_name(part) : part_name(part) + " " + std::to_string(part.layer);
+}
 
 int hardware_threads(const sweep::Prepared& run) {
   // Below about 2 GFLOP a step, waking a second thread costs more than it brings; runs side by side use the cores

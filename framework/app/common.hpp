@@ -40,6 +40,15 @@ struct Sweep {
 };
 Sweep open_sweep(const po::variables_map& values, const Context& context);
 
+// The first replicate of every arm and grid point: the others differ in their draws alone.
+std::vector<std::shared_ptr<const sweep::Prepared>> first_replicates(const Sweep& sweep);
+
+// Throws Error where the run needs a checkpoint that another experiment has not made yet.
+void require_checkpoint(const sweep::Prepared& run);
+
+// Of the run: grid path -> value.
+base::Json settings_of(const sweep::Prepared& run);
+
 std::unique_ptr<init::Catalog> open_catalog(const std::vector<std::string>& from_spec, const Context& context);
 
 // Options of verbs that compare: --metric, --baseline, --better, --threshold, --at.
@@ -56,5 +65,10 @@ int hardware_threads(const sweep::Prepared& run);  // what a run gets where noth
 std::optional<int> count_option(const po::variables_map& values, const char* name);
 
 bool is_done(const sweep::Prepared& run);
+
+std::string significant(double value);  // 4 digits; "-" for NaN
+base::Json finite(double value);        // null where it is no finite number
+std::string part_name(const record::PartDiagnosis& part);
+std::string place_text(const record::PartDiagnosis& part);  // "embeddings", "ffn 0"
 
 }  // namespace initlab::app

@@ -1,5 +1,4 @@
 // `initlab show`: one run file in words: birth certificate, curves, what each tensor was initialized from.
-#include <cmath>
 #include <iostream>
 
 #include "app/common.hpp"
@@ -15,12 +14,6 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::vector<std::string> parts;
   for (const std::int64_t n : shape) parts.push_back(std::to_string(n));
   return base::join(parts, " x ");
-}
-
-std::string significant(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
 }
 
 void print_certificate(const record::Run& run) {
@@ -75,6 +68,24 @@ void print_curves(const record::Run& run) {
   std::cout << "evaluation\n" << report::align(eval, std::vector<bool>(eval[0].size(), true)) << "\n";
 }
 
+// Of the last step that was measured.
+void print_diagnostics(const record::Run& run) {
+  if (run.diagnostics.parts.empty()) return;
+  const std::int64_t last = run.diagnostics.parts.back().step;
+  std::vector<std::vector<std::string>> rows = {{"part", "grad norm", "update", "weights", "distance to initial",
+                                                 "cosine", "sign flips", "distance to pretrained", "cosine"}};
+  for (const record::PartDiagnosis& part : run.diagnostics.parts) {
+    if (part.step != last) continue;
+    rows.push_back({place_text(part)});
+    for (const double value : {part.grad_norm, part.update_norm, part.weight_norm, part.distance_initial,
+                               part.cosine_initial, part.sign_flips, part.distance_pretrained, part.cosine_pretrained})
+      rows.back().push_back(significant(value));
+  }
+  std::vector<bool> right(rows[0].size(), true);
+  right[0] = false;
+  std::cout << "diagnostics at step " << last << "\n" << report::align(rows, right) << "\n";
+}
+
 void print_init(const record::Run& run) {
   std::vector<std::vector<std::string>> rows = {
       {"tensor", "shape", "strategy", "rule", "from", "mean", "std", "min", "max"}};
@@ -84,7 +95,32 @@ void print_init(const record::Run& run) {
   std::cout << "initialization\n" << report::align(rows, {false, false, false, false, false, true, true, true, true});
 }
 
-base::Json finite(double value) { return std::isfinite(value) ? base::Json(value) : base::Json(nullptr); }
+base::Json as_json(const record::Diagnosis& diagnostics) {
+  base::Json parts = base::Json::array(), layers = base::Json::array();
+  for (const record::PartDiagnosis& p : diagnostics.parts)
+    parts.push_back({{"step", p.step},
+                     {"part", part_name(p)},
+                     {"layer", p.layer},
+                     {"grad_norm", finite(p.grad_norm)},
+                     {"update_norm", finite(p.update_norm)},
+                     {"weight_norm", finite(p.weight_norm)},
+                     {"distance_initial", finite(p.distance_initial)},
+                     {"cosine_initial", finite(p.cosine_initial)},
+                     {"distance_pretrained", finite(p.distance_pretrained)},
+                     {"cosine_pretrained", finite(p.cosine_pretrained)},
+                     {"sign_flips", finite(p.sign_flips)}});
+  for (const record::LayerDiagnosis& l : diagnostics.layers)
+    layers.push_back({{"step", l.step},
+                      {"layer", l.layer},
+                      {"mean", finite(l.mean)},
+                      {"std", finite(l.stddev)},
+                      {"attention_branch", finite(l.attention_branch)},
+                      {"ffn_branch", finite(l.ffn_branch)},
+                      {"cosine", finite(l.cosine)},
+                      {"entropy", finite(l.entropy)},
+                      {"entropy_share", finite(l.entropy_share)}});
+  return {{"parts", std::move(parts)}, {"layers", std::move(layers)}};
+}
 
 base::Json as_json(const record::Run& run) {
   const record::RunHeader& h = run.header;
@@ -131,6 +167,7 @@ base::Json as_json(const record::Run& run) {
     eval.push_back(std::move(row));
   }
   out["eval"] = std::move(eval);
+  out["diagnostics"] = as_json(run.diagnostics);
   base::Json init = base::Json::array();
   for (const record::InitRecord& t : run.init)
     init.push_back({{"name", t.name},
@@ -164,6 +201,7 @@ int run(const po::variables_map& values, const Context&) {
   }
   print_certificate(run);
   print_curves(run);
+  print_diagnostics(run);
   print_init(run);
   return kDone;
 }

@@ -23,7 +23,7 @@ struct Verb {
 };
 
 extern const Verb kRun, kPlan, kSubmit, kStatus, kCompare, kVerify, kRecover, kTail, kExport, kIndex, kShow, kAudit,
-    kPlugins, kTokenize, kData, kSelftest, kBench;
+    kInspect, kPlugins, kTokenize, kData, kSelftest, kBench;
 const std::vector<const Verb*>& verbs();
 
 // Exit codes: 0 done, 1 a run failed, 2 the input is wrong, 130 stopped by the user.

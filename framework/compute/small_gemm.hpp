@@ -1,5 +1,5 @@
-// Matrix products that are too small and too many for a library call each: one thread, any strides. Internal to
-// compute/; kernels include small_gemm-inl.h and skip the call.
+// Matrix products that are too small and too many for a library call each: one thread, any strides. Kernels include
+// small_gemm-inl.h and skip the call.
 #pragma once
 
 #include <cstdint>

@@ -310,6 +310,17 @@ struct ResumeConfig {
   }
 };
 
+// `log:`. What a run writes beside its result: no part of its identity, and no bit of its training depends on it.
+struct LogConfig {
+  std::string diagnostics = "log2";
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("diagnostics", self.diagnostics, "log2: measured at steps 0, 1, 2, 4, 8, ... and the last; or off",
+          one_of({"log2", "off"}));
+  }
+};
+
 // One point of a sweep: everything that decides its bits but the machine.
 struct RunPlan {
   std::string experiment;
@@ -325,6 +336,7 @@ struct RunPlan {
   CompareConfig compare;
   KeepConfig keep;
   ResumeConfig resume;
+  LogConfig log;
   std::vector<std::string> plugins;  // further plugin files
   std::string spec_path;             // for messages and the command that repeats the run
   std::string spec_text;             // the composed spec, as YAML

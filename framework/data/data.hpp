@@ -64,6 +64,14 @@ TaskData load(const config::TaskConfig& task, const text::WordPiece& tokenizer, 
 // Hash of what load() would read, without tokenizing; throws Error where a file is missing.
 std::string content_hash(const config::TaskConfig& task);
 
+// The best answer that does not look at its input, on the training examples: what a model must beat.
+struct Baseline {
+  double loss = 0;      // entropy of the labels (mlm: of all tokens that could be predicted), in nats; regressor: the
+                        // variance of the targets
+  double accuracy = 0;  // share of the most frequent label; NaN for a regressor
+};
+Baseline constant_baseline(const TaskData& data);
+
 // The last one of an epoch may be short.
 std::int64_t steps_per_epoch(const TaskData& data, std::int64_t batch);
 

@@ -17,6 +17,7 @@ inline constexpr int kSchema = 1;
 struct Past {
   std::span<const record::StepRecord> steps;
   std::span<const record::EvalRecord> evals;
+  record::Diagnosis diagnostics = {};
 };
 
 // Writes a run. All data sets, fixed-length strings and `state` are created under a temporary name; the file gets its
@@ -30,6 +31,7 @@ class RunWriter : public record::RunSink {
   // Of a run that goes on: its records so far stand in the new file before that takes the old one's place.
   void begin(const record::RunHeader& header, const std::vector<record::InitRecord>& init, const Past& past);
   void step(const record::StepRecord& step) override;
+  void diagnose(const record::Diagnosis& diagnosis) override;
   void eval(const record::EvalRecord& eval) override;
   void flush();  // hands all records so far to the operating system
   void finish(record::State state, const std::string& reason) override;

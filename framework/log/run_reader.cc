@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "config/config.hpp"
 #include "log/hdf5_reader.hpp"
 #include "log/run_file.hpp"
 #include "log/schema.hpp"
@@ -131,14 +132,15 @@ std::vector<Record> assemble(const h5::Reader& file, const std::string& table,
   return records;
 }
 
+// How many rows of two tables are whole.
 struct Whole {
-  std::size_t steps, evals;
+  std::size_t first, second;
 };
 
-Whole read_whole(h5::Reader& file) {
-  const auto rows = file.numbers<std::int64_t>("/whole", 1).values;
+Whole read_whole(h5::Reader& file, const char* name) {
+  const auto rows = file.numbers<std::int64_t>(name, 1).values;
   if (rows.size() != 2 || rows[0] < 0 || rows[1] < 0)
-    throw base::Error({file.path(), "/whole", "two numbers of rows", "something else", ""});
+    throw base::Error({file.path(), name, "two numbers of rows", "something else", ""});
   return {static_cast<std::size_t>(rows[0]), static_cast<std::size_t>(rows[1])};
 }
 
@@ -156,6 +158,23 @@ std::vector<Column<StepRecord>> step_columns(h5::Reader& file, Detail detail) {
   schema::step_columns([&](const char* name, auto member) { columns.push_back(column(file, name, member)); });
   if (detail == Detail::all && file.has("/train/examples")) columns.push_back(examples_column(file));
   return columns;
+}
+
+record::Diagnosis read_diagnostics(h5::Reader& file, bool finished) {
+  if (!file.has(schema::kDiagnosticsWhole)) return {};
+  const Whole whole = read_whole(file, schema::kDiagnosticsWhole);
+  std::vector<Column<record::PartDiagnosis>> parts;
+  std::vector<Column<record::LayerDiagnosis>> layers;
+  schema::part_columns([&](const char* name, auto member) { parts.push_back(column(file, name, member)); });
+  schema::layer_columns([&](const char* name, auto member) { layers.push_back(column(file, name, member)); });
+  record::Diagnosis diagnostics{assemble(file, "/diagnostics/parts", parts, whole.first, finished),
+                                assemble(file, "/diagnostics/layers", layers, whole.second, finished)};
+  const auto known = static_cast<std::int64_t>(config::part_names().size());
+  for (const record::PartDiagnosis& part : diagnostics.parts)
+    if (part.part < 0 || part.part >= known)
+      throw base::Error(
+          {file.path(), "/diagnostics/parts/part", "the number of a part", std::to_string(part.part), ""});
+  return diagnostics;
 }
 
 Column<EvalRecord> metric_column(h5::Reader& file, const std::string& name) {
@@ -216,9 +235,10 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
   schema::init_columns(read_into(run.init));
   read_shapes(file, run.header);
   const bool finished = run.state != record::State::running;
-  const Whole whole = read_whole(file);
-  run.steps = assemble(file, "/train", step_columns(file, detail), whole.steps, finished);
-  run.evals = assemble(file, "/eval", eval_columns(file, run.header, detail), whole.evals, finished);
+  const Whole whole = read_whole(file, "/whole");
+  run.steps = assemble(file, "/train", step_columns(file, detail), whole.first, finished);
+  run.evals = assemble(file, "/eval", eval_columns(file, run.header, detail), whole.second, finished);
+  run.diagnostics = read_diagnostics(file, finished);
   return run;
 }
 

@@ -9,9 +9,11 @@
 #include <limits>
 #include <set>
 #include <type_traits>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "config/config.hpp"
 #include "log/hdf5.hpp"
 #include "log/run_file.hpp"
 #include "log/schema.hpp"
@@ -21,6 +23,8 @@ namespace {
 
 using record::EvalRecord;
 using record::InitRecord;
+using record::LayerDiagnosis;
+using record::PartDiagnosis;
 using record::RunHeader;
 using record::StepRecord;
 using Clock = std::chrono::steady_clock;
@@ -30,6 +34,7 @@ constexpr std::size_t kMostPending = 4096;      // steps held in memory,
 constexpr std::size_t kMostExamples = 1 << 19;  // and rows that they name
 constexpr hsize_t kStepChunk = 512;             // rows: 4 KiB a column
 constexpr hsize_t kEvalChunk = 64;              // rows
+constexpr hsize_t kDiagnosticsChunk = 128;      // rows
 constexpr std::int64_t kExamplesChunk = 256;    // numbers: small, because a chunk that is rewritten takes new space
 constexpr hsize_t kPredictionsChunk = 1 << 20;  // numbers
 
@@ -103,6 +108,50 @@ void append_column(const h5::Dataset& column, hsize_t filled, std::span<const Re
   h5::append<Stored<Member>>(column, filled, rows.size(), values);
 }
 
+// Which list of the schema a record has.
+template <class Visit>
+void columns_of(const StepRecord*, Visit&& visit) {
+  schema::step_columns(visit);
+}
+template <class Visit>
+void columns_of(const EvalRecord*, Visit&& visit) {
+  schema::eval_columns(visit);
+}
+template <class Visit>
+void columns_of(const PartDiagnosis*, Visit&& visit) {
+  schema::part_columns(visit);
+}
+template <class Visit>
+void columns_of(const LayerDiagnosis*, Visit&& visit) {
+  schema::layer_columns(visit);
+}
+
+// The columns of one kind of record.
+template <class Record>
+class Table {
+ public:
+  void create(const h5::File& file, hsize_t chunk) {
+    visit([&]<class Member>(const char* name, Member Record::*) {
+      columns_.push_back(create_column<Stored<Member>>(file, name, chunk));
+    });
+  }
+  void append(std::span<const Record> rows) {
+    std::size_t column = 0;
+    visit([&](const char*, auto member) { append_column<Record>(columns_[column++], rows_, rows, member); });
+    rows_ += rows.size();
+  }
+  void close() { columns_.clear(); }
+  hsize_t rows() const { return rows_; }  // in the file
+
+ private:
+  template <class Visit>
+  static void visit(Visit&& each) {
+    columns_of(static_cast<const Record*>(nullptr), each);
+  }
+  std::vector<h5::Dataset> columns_;
+  hsize_t rows_ = 0;
+};
+
 // Metrics become columns of /eval: their names must be new there. `loss` is there already and means the same.
 void check_metric_names(const std::string& place, const std::vector<std::string>& names) {
   const std::set<std::string> taken{"step", "degenerate", "seconds", "predictions", "labels", ".", ".."};
@@ -117,13 +166,17 @@ void check_metric_names(const std::string& place, const std::vector<std::string>
 struct RunWriter::Impl {
   std::filesystem::path path, temporary;
   h5::File file;  // declared before the data sets: they are closed first
-  h5::Dataset state, reason, whole, examples, predictions;
-  std::vector<h5::Dataset> step_columns, eval_columns, metric_columns;
+  h5::Dataset state, reason, whole, diagnostics_whole, examples, predictions;
+  std::vector<h5::Dataset> metric_columns;
+  Table<StepRecord> steps;
+  Table<EvalRecord> evals;
+  Table<PartDiagnosis> parts;
+  Table<LayerDiagnosis> layers;
   std::size_t batch = 0, labels = 0, outputs = 0, metrics = 0;
   std::vector<std::size_t> stored_metrics;  // those that have a column of their own
   std::vector<StepRecord> pending;          // memory for steps until the next flush, made by begin()
   std::size_t pending_steps = 0;            // of them, that wait
-  hsize_t steps = 0, evals = 0;             // rows in the file
+  bool diagnosed = false;                   // since the last flush
   Clock::time_point flushed = Clock::now();
 
   void create(const RunHeader& header, const std::vector<InitRecord>& init);
@@ -132,6 +185,8 @@ struct RunWriter::Impl {
   void check(const EvalRecord& eval) const;
   void create_train(const RunHeader& header);
   void create_eval(const RunHeader& header);
+  void create_diagnostics();
+  void append(const record::Diagnosis& diagnosis);
   void make_room();
   void append_steps();
   void append_examples();
@@ -156,14 +211,13 @@ void RunWriter::Impl::create(const RunHeader& header, const std::vector<InitReco
   schema::init_columns([&](const char* name, auto member) { write_column(file, name, init, member); });
   create_train(header);
   create_eval(header);
+  create_diagnostics();
   make_room();
   h5::start_swmr_write(file);
 }
 
 void RunWriter::Impl::create_train(const RunHeader& header) {
-  schema::step_columns([&]<class Member>(const char* name, Member StepRecord::*) {
-    step_columns.push_back(create_column<Member>(file, name, kStepChunk));
-  });
+  steps.create(file, kStepChunk);
   batch = static_cast<std::size_t>(std::max<std::int64_t>(header.batch, 0));
   if (batch == 0) return;
   const std::int32_t fill = -1;
@@ -176,9 +230,7 @@ void RunWriter::Impl::create_train(const RunHeader& header) {
 }
 
 void RunWriter::Impl::create_eval(const RunHeader& header) {
-  schema::eval_columns([&]<class Member>(const char* name, Member EvalRecord::*) {
-    eval_columns.push_back(create_column<Stored<Member>>(file, name, kEvalChunk));
-  });
+  evals.create(file, kEvalChunk);
   metrics = header.metric_names.size();
   for (std::size_t i = 0; i < metrics; ++i) {
     if (header.metric_names[i] == "loss") continue;
@@ -196,6 +248,20 @@ void RunWriter::Impl::create_eval(const RunHeader& header) {
                                    &fill);
 }
 
+void RunWriter::Impl::create_diagnostics() {
+  write_field(file, schema::kPartNames, config::part_names());
+  diagnostics_whole =
+      h5::write_numbers<std::int64_t>(file, schema::kDiagnosticsWhole, {2}, std::array<std::int64_t, 2>{});
+  parts.create(file, kDiagnosticsChunk);
+  layers.create(file, kDiagnosticsChunk);
+}
+
+void RunWriter::Impl::append(const record::Diagnosis& diagnosis) {
+  parts.append(diagnosis.parts);
+  layers.append(diagnosis.layers);
+  diagnosed = true;
+}
+
 void RunWriter::Impl::make_room() {
   pending.resize(std::clamp<std::size_t>(kMostExamples / std::max<std::size_t>(1, batch), 1, kMostPending));
   for (StepRecord& step : pending) step.examples.reserve(batch);
@@ -203,12 +269,8 @@ void RunWriter::Impl::make_room() {
 
 void RunWriter::Impl::append_steps() {
   if (pending_steps == 0) return;
-  std::size_t column = 0;
-  schema::step_columns([&](const char*, auto member) {
-    append_column<StepRecord>(step_columns[column++], steps, std::span(pending).first(pending_steps), member);
-  });
   if (examples) append_examples();
-  steps += pending_steps;
+  steps.append(std::span(pending).first(pending_steps));
   pending_steps = 0;
 }
 
@@ -218,25 +280,21 @@ void RunWriter::Impl::append_examples() {
     std::transform(pending[i].examples.begin(), pending[i].examples.end(),
                    rows.begin() + static_cast<std::ptrdiff_t>(i * batch),
                    [](std::int64_t row) { return static_cast<std::int32_t>(row); });
-  h5::append<std::int32_t>(examples, steps, pending_steps, rows);
+  h5::append<std::int32_t>(examples, steps.rows(), pending_steps, rows);
 }
 
 void RunWriter::Impl::append_eval(const EvalRecord& eval) {
-  std::size_t column = 0;
-  schema::eval_columns([&](const char*, auto member) {
-    append_column<EvalRecord>(eval_columns[column++], evals, std::span(&eval, 1), member);
-  });
   for (std::size_t i = 0; i < metric_columns.size(); ++i)
-    h5::append<double>(metric_columns[i], evals, 1, std::span(&eval.metrics[stored_metrics[i]], 1));
+    h5::append<double>(metric_columns[i], evals.rows(), 1, std::span(&eval.metrics[stored_metrics[i]], 1));
   if (predictions) append_predictions(eval);
-  ++evals;
+  evals.append(std::span(&eval, 1));
 }
 
 // An evaluation that kept no predictions gets a row of NaN.
 void RunWriter::Impl::append_predictions(const EvalRecord& eval) {
   std::vector<float> row = eval.predictions;  // (examples, outputs)
   row.resize(labels * outputs, std::numeric_limits<float>::quiet_NaN());
-  h5::append<float>(predictions, evals, 1, row);
+  h5::append<float>(predictions, evals.rows(), 1, row);
 }
 
 // `whole` is written after the rows it speaks of have reached the file: where a write fails half-way, HDF5 may leave
@@ -244,8 +302,12 @@ void RunWriter::Impl::append_predictions(const EvalRecord& eval) {
 void RunWriter::Impl::flush() {
   append_steps();
   h5::flush(file);
-  h5::overwrite<std::int64_t>(whole, std::array{static_cast<std::int64_t>(steps), static_cast<std::int64_t>(evals)});
-  h5::flush(whole);
+  const auto note = [](const h5::Dataset& set, hsize_t first, hsize_t second) {
+    h5::overwrite<std::int64_t>(set, std::array{static_cast<std::int64_t>(first), static_cast<std::int64_t>(second)});
+    h5::flush(set);
+  };
+  note(whole, steps.rows(), evals.rows());
+  if (std::exchange(diagnosed, false)) note(diagnostics_whole, parts.rows(), layers.rows());
   flushed = Clock::now();
 }
 
@@ -259,6 +321,7 @@ void RunWriter::Impl::copy(const Past& past) {
     check(eval);
     append_eval(eval);
   }
+  append(past.diagnostics);
   if (!past.steps.empty() || !past.evals.empty()) flush();
 }
 
@@ -279,8 +342,12 @@ void RunWriter::Impl::check(const EvalRecord& eval) const {
 }
 
 void RunWriter::Impl::close() {
-  for (auto* columns : {&step_columns, &eval_columns, &metric_columns}) columns->clear();
-  for (auto* set : {&state, &reason, &whole, &examples, &predictions}) *set = {};
+  steps.close();
+  evals.close();
+  parts.close();
+  layers.close();
+  metric_columns.clear();
+  for (auto* set : {&state, &reason, &whole, &diagnostics_whole, &examples, &predictions}) *set = {};
   h5::close(file);
 }
 
@@ -347,6 +414,10 @@ void RunWriter::step(const StepRecord& step) {
   impl_->pending[impl_->pending_steps++] = step;
   if (Clock::now() - impl_->flushed >= kFlushEvery || impl_->pending_steps == impl_->pending.size())
     guarded([&] { impl_->flush(); });
+}
+
+void RunWriter::diagnose(const record::Diagnosis& diagnosis) {
+  guarded([&] { impl_->append(diagnosis); });
 }
 
 void RunWriter::eval(const EvalRecord& eval) {

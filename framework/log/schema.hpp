@@ -8,8 +8,9 @@
 
 namespace initlab::log::schema {
 
-inline constexpr const char* kGroups[] = {"/comparison",        "/eval", "/init", "/provenance", "/provenance/plugins",
-                                          "/provenance/unused", "/train"};
+inline constexpr const char* kGroups[] = {
+    "/comparison", "/diagnostics", "/diagnostics/layers", "/diagnostics/parts", "/eval",
+    "/init",       "/provenance",  "/provenance/plugins", "/provenance/unused", "/train"};
 
 inline constexpr std::size_t kStateBytes = 16;  // the longest is "interrupted"
 inline constexpr std::size_t kReasonBytes = 512;
@@ -129,5 +130,42 @@ void eval_columns(Visit&& visit) {
   visit("/eval/degenerate", &EvalRecord::degenerate);
   visit("/eval/seconds", &EvalRecord::seconds);
 }
+
+// Columns of /diagnostics/parts: one row a part of the model, layer and measured step.
+template <class Visit>
+void part_columns(Visit&& visit) {
+  using record::PartDiagnosis;
+  visit("/diagnostics/parts/step", &PartDiagnosis::step);
+  visit("/diagnostics/parts/part", &PartDiagnosis::part);
+  visit("/diagnostics/parts/layer", &PartDiagnosis::layer);
+  visit("/diagnostics/parts/grad_norm", &PartDiagnosis::grad_norm);
+  visit("/diagnostics/parts/update_norm", &PartDiagnosis::update_norm);
+  visit("/diagnostics/parts/weight_norm", &PartDiagnosis::weight_norm);
+  visit("/diagnostics/parts/distance_initial", &PartDiagnosis::distance_initial);
+  visit("/diagnostics/parts/cosine_initial", &PartDiagnosis::cosine_initial);
+  visit("/diagnostics/parts/distance_pretrained", &PartDiagnosis::distance_pretrained);
+  visit("/diagnostics/parts/cosine_pretrained", &PartDiagnosis::cosine_pretrained);
+  visit("/diagnostics/parts/sign_flips", &PartDiagnosis::sign_flips);
+}
+
+// Columns of /diagnostics/layers: one row a layer and measured step.
+template <class Visit>
+void layer_columns(Visit&& visit) {
+  using record::LayerDiagnosis;
+  visit("/diagnostics/layers/step", &LayerDiagnosis::step);
+  visit("/diagnostics/layers/layer", &LayerDiagnosis::layer);
+  visit("/diagnostics/layers/mean", &LayerDiagnosis::mean);
+  visit("/diagnostics/layers/std", &LayerDiagnosis::stddev);
+  visit("/diagnostics/layers/attention_branch", &LayerDiagnosis::attention_branch);
+  visit("/diagnostics/layers/ffn_branch", &LayerDiagnosis::ffn_branch);
+  visit("/diagnostics/layers/cosine", &LayerDiagnosis::cosine);
+  visit("/diagnostics/layers/entropy", &LayerDiagnosis::entropy);
+  visit("/diagnostics/layers/entropy_share", &LayerDiagnosis::entropy_share);
+}
+
+// Beside both: names of the parts, and how many rows of parts and of layers have certainly reached the file. Older
+// files have none of all this.
+inline constexpr const char* kPartNames = "/diagnostics/part_names";
+inline constexpr const char* kDiagnosticsWhole = "/diagnostics/whole";
 
 }  // namespace initlab::log::schema

@@ -76,7 +76,7 @@ std::vector<std::string> verify(const std::filesystem::path& file) {
 void recover(const std::filesystem::path& file) {
   const Run run = read_run(file, Detail::all);
   RunWriter writer(file);
-  writer.begin(run.header, run.init, {run.steps, run.evals});
+  writer.begin(run.header, run.init, {run.steps, run.evals, run.diagnostics});
   writer.finish(record::State::interrupted, "recovered: its process died");
 }
 

@@ -104,12 +104,50 @@ struct EvalRecord {
   double seconds = 0;
 };
 
-// Where a run's records go. One run: begin, then step and eval in order, then finish.
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+// Diagnostics: one part of the model (params::Part) in one layer. Norms and distances are Euclidean. What is not known
+// is NaN.
+struct PartDiagnosis {
+  std::int64_t step = 0;               // updates made so far, this step's included; 0: before the first
+  std::int64_t part = 0;               // index into config::part_names()
+  std::int64_t layer = -1;             // 0-based, -1 outside the stack
+  double grad_norm = kUnknown;         // of the step's gradient, before clipping
+  double update_norm = kUnknown;       // of the step's change of the weights
+  double weight_norm = kUnknown;       // of the weights after it, as is what follows
+  double distance_initial = kUnknown;  // from the weights that the run started from
+  double cosine_initial = kUnknown;
+  double distance_pretrained = kUnknown;  // from the checkpoint's; unknown where it lacks one of the part's tensors
+  double cosine_pretrained = kUnknown;
+  double sign_flips = kUnknown;  // share of weights of the opposite sign than initially
+};
+
+// Likewise: the activations of one encoder layer, or of the embeddings. model/layer_statistics.hpp says what is what.
+struct LayerDiagnosis {
+  std::int64_t step = 0;
+  std::int64_t layer = -1;  // 0-based, -1: embeddings
+  double mean = kUnknown;
+  double stddev = kUnknown;
+  double attention_branch = kUnknown;
+  double ffn_branch = kUnknown;
+  double cosine = kUnknown;
+  double entropy = kUnknown;  // nats
+  double entropy_share = kUnknown;
+};
+
+// What diagnostics measured at one step.
+struct Diagnosis {
+  std::vector<PartDiagnosis> parts;
+  std::vector<LayerDiagnosis> layers;
+};
+
+// Where a run's records go. One run: begin, then step, diagnose and eval in order, then finish.
 class RunSink {
  public:
   virtual ~RunSink() = default;
   virtual void begin(const RunHeader& header, const std::vector<InitRecord>& init) = 0;
   virtual void step(const StepRecord& step) = 0;
+  virtual void diagnose(const Diagnosis&) {}  // a sink that does not ask for diagnostics drops them
   virtual void eval(const EvalRecord& eval) = 0;
   virtual void finish(State state, const std::string& reason) = 0;
 };
@@ -123,6 +161,7 @@ struct Run {
   std::vector<InitRecord> init;
   std::vector<StepRecord> steps;  // without examples
   std::vector<EvalRecord> evals;
+  Diagnosis diagnostics;  // of all steps
 };
 
 inline const char* to_text(State state) {

@@ -126,6 +126,7 @@ struct Frame {
   config::CompareConfig compare;
   config::KeepConfig keep;
   config::ResumeConfig resume;
+  config::LogConfig log;
   std::vector<std::string> plugins;
 };
 
@@ -154,7 +155,7 @@ std::vector<std::string> read_arm_names(const Node& document) {
 Frame read_frame(const Node& document) {
   check_keys(document, "",
              {"experiment", "extends", "model", "task", "training", "arms", "head", "seeds", "grid", "compare", "keep",
-              "resume", "plugins"});
+              "resume", "log", "plugins"});
   Frame frame;
   const Node& name = require(document, "experiment", "a name", "experiment: my_question");
   frame.experiment = read_text(name, "experiment");
@@ -165,6 +166,7 @@ Frame read_frame(const Node& document) {
   if (!frame.compare.baseline) frame.compare.baseline = frame.arms.front();
   if (const Node* keep = document.find("keep")) frame.keep = read_keep(*keep);
   if (const Node* resume = document.find("resume")) frame.resume = read_resume(*resume);
+  if (const Node* log = document.find("log")) frame.log = read_log(*log);
   if (const Node* plugins = document.find("plugins")) frame.plugins = read_plugins(*plugins);
   require(document, "model", "a map", "model: {shape: tiny, vocabulary: vocab.txt} or {checkpoint: FOLDER}");
   require(document, "task", "a map", "task: {name: mrpc, data: FOLDER}");
@@ -233,6 +235,7 @@ void expand_point(const Node& document, const Frame& frame, const std::vector<Ax
   common.compare = frame.compare;
   common.keep = frame.keep;
   common.resume = frame.resume;
+  common.log = frame.log;
   common.plugins = frame.plugins;
   if (const Node* training = at_point.find("training")) read_training(*training, "training");
   for (const Entry& entry : at_point.find("arms")->entries) {

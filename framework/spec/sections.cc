@@ -238,6 +238,12 @@ config::ResumeConfig read_resume(const Node& node) {
   return resume;
 }
 
+config::LogConfig read_log(const Node& node) {
+  config::LogConfig log;
+  read_fields(node, "log", log);
+  return log;
+}
+
 std::vector<std::string> read_plugins(const Node& node) {
   if (!node.is_sequence()) fail_value(node, "plugins", "a list of plugin files", "plugins: [../build/plugins/mine.so]");
   std::vector<std::string> files;

@@ -46,6 +46,7 @@ SeedSpec read_seeds(const Node& node);
 config::CompareConfig read_compare(const Node& node, const std::vector<std::string>& arms);
 config::KeepConfig read_keep(const Node& node);
 config::ResumeConfig read_resume(const Node& node);
+config::LogConfig read_log(const Node& node);
 std::vector<std::string> read_plugins(const Node& node);
 
 // A name of an experiment or an arm: letters, digits and `more`, at most 100 bytes.

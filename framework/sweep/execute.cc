@@ -37,6 +37,22 @@ std::string place_of(const Prepared& p, const std::filesystem::path& path) {
   return p.promise ? path.lexically_relative(p.file.parent_path().parent_path()).string() : path.string();
 }
 
+// What the checkpoint has of a parameter; nothing where it lacks it, or has it in another shape.
+std::vector<float> pretrained_values(const checkpoint::Checkpoint& checkpoint, const params::Parameter& parameter) {
+  const checkpoint::TensorInfo* tensor = checkpoint.find(parameter.name);
+  if (tensor == nullptr || tensor->shape != parameter.shape) return {};
+  return checkpoint.read(parameter.name, parameter.shape);
+}
+
+train::DiagnosticsSource diagnostics_source(const Prepared& p) {
+  train::DiagnosticsSource source{p.model, p.num_labels, {}};
+  if (p.checkpoint)
+    source.pretrained = [&p](const params::Parameter& parameter) {
+      return pretrained_values(*p.checkpoint, parameter);
+    };
+  return source;
+}
+
 std::string default_metric(const Prepared& p) { return p.plan.compare.metric.value_or(p.data->info.metrics.front()); }
 
 // "fraction above" is better for every metric but the loss.
@@ -157,7 +173,8 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
     record::RunHeader header = describe(p, threads, command);
     if (p.checkpoint) header.checkpoint_unused = init::unused_tensors(*p.checkpoint, bert.parameters(), init);
     if (from) note_continuation(*from, machine, header);
-    writer.begin(header, init, from ? log::Past{from->past.steps, from->past.evals} : log::Past{});
+    writer.begin(header, init,
+                 from ? log::Past{from->past.steps, from->past.evals, from->past.diagnostics} : log::Past{});
   };
   watched.keeper = &keeper;
   if (from)
@@ -165,6 +182,8 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
       load_state(from->saved, state);
       return from->saved.position;
     };
+  const train::DiagnosticsSource source = diagnostics_source(p);
+  if (p.plan.log.diagnostics != "off") watched.diagnostics = &source;
   const train::Outcome outcome = train::run(p.plan.training, p.plan.seeds, batches, bert, writer, watched);
   if (outcome.state == record::State::finished && keeps(p.plan, "final")) save_weights(p, bert, "final");
   writer.finish(outcome.state, outcome.reason);

@@ -120,6 +120,9 @@ bool cut(record::Run& run, const train::Position& position) {
   const auto steps = static_cast<std::size_t>(position.step);
   if (run.steps.size() < steps) return false;
   run.steps.resize(steps);
+  const auto is_later = [&](const auto& diagnosis) { return diagnosis.step > position.step; };
+  std::erase_if(run.diagnostics.parts, is_later);
+  std::erase_if(run.diagnostics.layers, is_later);
   std::erase_if(run.evals, [&](const record::EvalRecord& eval) { return eval.step > position.evaluated; });
   return position.evaluated < 0 || (!run.evals.empty() && run.evals.back().step == position.evaluated);
 }

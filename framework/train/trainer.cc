@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "base/random.hpp"
 #include "base/text.hpp"
@@ -17,12 +18,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-// What a summed loss is divided by: predicted positions for mlm, sequences otherwise.
-double loss_count(const batch::Batch& batch, config::HeadKind head) {
-  return static_cast<double>(head == config::HeadKind::mlm ? static_cast<std::int64_t>(batch.masked_rows.size())
-                                                           : batch.sequences());
-}
 
 // The run's clock: how far it is and when it is over, in steps or in seconds.
 class Budget {
@@ -136,10 +131,14 @@ struct Trainer::Impl {
     mixout.mix(dropout.step, bert.values());
   }
 
-  void update(double rate_factor) {
+  void finish_gradient() {
     const compute::Timed timed(times, compute::Phase::optimizer);
     mixout.unmix(dropout.step, bert.values(), bert.gradients());
     record.grad_norm = optimizer.norm(bert.gradients());
+  }
+
+  void update(double rate_factor) {
+    const compute::Timed timed(times, compute::Phase::optimizer);
     if (!std::isfinite(record.loss) || !std::isfinite(record.grad_norm)) return;
     optimizer.step(bert.values(), bert.gradients(), rate_factor, clip_factor(record.grad_norm, training.clip));
   }
@@ -150,8 +149,12 @@ Trainer::Trainer(const config::TrainingConfig& training, const config::Seeds& se
     : impl_(std::make_unique<Impl>(training, seeds, batches, bert)) {}
 Trainer::~Trainer() = default;
 
-const record::StepRecord& Trainer::step(std::int64_t step, double rate_factor) {
-  const Clock::time_point start = Clock::now();
+const record::StepRecord& Trainer::step(std::int64_t step, double rate_factor, Diagnostics* measured) {
+  if (measured != nullptr) {
+    catch_up();
+    measured->before(impl_->bert.values());
+  }
+  Clock::time_point start = Clock::now();
   record::StepRecord& record = impl_->record;
   record.step = step + 1;
   record.learning_rate = impl_->training.optimizer.learning_rate * rate_factor;
@@ -159,8 +162,12 @@ const record::StepRecord& Trainer::step(std::int64_t step, double rate_factor) {
   impl_->fetch(step);
   impl_->prepare_weights();
   record.loss = impl_->forward_backward();
-  impl_->update(rate_factor);
+  impl_->finish_gradient();
   record.seconds = seconds_since(start);
+  if (measured != nullptr) measured->gradient(impl_->bert.gradients());
+  start = Clock::now();
+  impl_->update(rate_factor);
+  record.seconds += seconds_since(start);
   return record;
 }
 
@@ -178,6 +185,10 @@ void Trainer::resume(std::int64_t steps) { impl_->optimizer.resume(steps, impl_-
 void Trainer::measure(compute::PhaseTimes* times) {
   impl_->times = times;
   impl_->bert.measure(times);
+}
+
+double loss_count(const batch::Batch& batch, config::HeadKind head) {
+  return static_cast<double>(head == config::HeadKind::mlm ? std::ssize(batch.masked_rows) : batch.sequences());
 }
 
 std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t steps_per_epoch) {
@@ -199,6 +210,11 @@ Position resume(Trainer& trainer, const Hooks& hooks) {
 Outcome loop(const config::TrainingConfig& training, const data::BatchStream& batches, model::Bert& bert,
              Trainer& trainer, record::RunSink& sink, const Hooks& hooks) {
   if (hooks.before_first_step) hooks.before_first_step(bert.values());
+  std::optional<Diagnostics> diagnostics;
+  if (hooks.diagnostics != nullptr) {
+    diagnostics.emplace(*hooks.diagnostics, bert.parameters(), batches, bert.values());
+    if (!hooks.resume) sink.diagnose(diagnostics->begin());
+  }
   const Position from = resume(trainer, hooks);
   const Budget budget(training, batches.steps_per_epoch(), from);
   std::int64_t step = from.step;
@@ -209,12 +225,17 @@ Outcome loop(const config::TrainingConfig& training, const data::BatchStream& ba
       if (hooks.keeper != nullptr && step > from.step) keep();
       return {record::State::interrupted, "stopped by the user"};
     }
-    const record::StepRecord& record = trainer.step(step, budget.rate_factor(step));
+    const bool measured = diagnostics && is_diagnosed(step + 1, budget.total());
+    const record::StepRecord& record = trainer.step(step, budget.rate_factor(step), measured ? &*diagnostics : nullptr);
     sink.step(record);
     if (!std::isfinite(record.loss)) return {record::State::failed, not_finite("loss", record.loss, record.step)};
     if (!std::isfinite(record.grad_norm))
       return {record::State::failed, not_finite("gradient norm", record.grad_norm, record.step)};
     ++step;
+    if (measured) {
+      trainer.catch_up();
+      sink.diagnose(diagnostics->after(step, bert.values()));
+    }
     if (hooks.progress)
       hooks.progress({step, budget.total(), record.loss, static_cast<double>(record.tokens) / record.seconds,
                       budget.seconds_left(step)});

@@ -14,6 +14,7 @@
 #include "data/data.hpp"
 #include "model/bert.hpp"
 #include "record/record.hpp"
+#include "train/diagnostics.hpp"
 
 namespace initlab::train {
 
@@ -38,8 +39,9 @@ class Trainer {
 
   // Makes the update with the 0-based number `step`, each group of parameters at its peak rate times `rate_factor`.
   // Where the loss or the gradient norm is not finite, the weights stay as they are and the record shows it. The record
-  // is overwritten by the next call.
-  const record::StepRecord& step(std::int64_t step, double rate_factor);
+  // is overwritten by the next call. measured: is told the values before the update and its gradient, which changes no
+  // bit of it and is not in the step's seconds; null: nobody is.
+  const record::StepRecord& step(std::int64_t step, double rate_factor, Diagnostics* measured = nullptr);
   const batch::Batch& batch() const;  // of the last step
 
   // Word rows are updated lazily (lazy_rows.hpp): brings all of the model's values to the present, before anyone but
@@ -59,6 +61,9 @@ class Trainer {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// What a batch's summed loss is divided by: predicted positions for mlm, sequences otherwise.
+double loss_count(const batch::Batch& batch, config::HeadKind head);
 
 // What a long run shows while it works.
 struct Progress {
@@ -95,6 +100,7 @@ struct Hooks {
   // Fills the state of a run that goes on, and says how far it was; called after before_first_step. Empty: the run
   // begins at its beginning.
   std::function<Position(const State&)> resume;
+  const DiagnosticsSource* diagnostics = nullptr;  // of the steps that is_diagnosed names; null: none
 };
 
 struct Outcome {
@@ -105,9 +111,9 @@ struct Outcome {
 // Optimizer steps of a run: epochs * steps_per_epoch (rounded up) or steps; 0 where a time budget decides.
 std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t steps_per_epoch);
 
-// Trains the model from its present values. Emits step records, and eval records each `evaluate.every` updates and at
-// the end. A loss or gradient that is not finite ends the run as failed, with the step. Does not call begin or finish
-// of the sink.
+// Trains the model from its present values. Emits step records, diagnoses, and eval records each `evaluate.every`
+// updates and at the end. A loss or gradient that is not finite ends the run as failed, with the step. Does not call
+// begin or finish of the sink.
 Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
             model::Bert& bert, record::RunSink& sink, const Hooks& hooks);
 

@@ -25,7 +25,7 @@ TEST_F(Verbs, HelpNamesEveryVerb) {
   const Said said = initlab({"help"});
   EXPECT_EQ(said.code, 0);
   for (const char* verb :
-       {"run", "plan", "compare", "show", "audit", "bench", "selftest", "plugins", "tokenize", "data"}) {
+       {"run", "plan", "compare", "show", "audit", "inspect", "bench", "selftest", "plugins", "tokenize", "data"}) {
     EXPECT_NE(said.out.find(verb), std::string::npos) << verb;
     const Said one = initlab({"help", verb});
     EXPECT_EQ(one.code, 0);

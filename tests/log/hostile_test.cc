@@ -121,6 +121,25 @@ TEST(Hostile, OlderFilesWithoutTheAuditAreRead) {
   EXPECT_TRUE(run.header.checkpoint_unused.empty());
 }
 
+TEST(Hostile, OlderFilesWithoutDiagnosticsAreRead) {
+  const Folder folder;
+  spoil(folder / "run.h5", [](hid_t file) { EXPECT_GE(H5Ldelete(file, "/diagnostics", H5P_DEFAULT), 0); });
+  const record::Run run = read_run(folder / "run.h5");
+  EXPECT_EQ(run.steps.size(), 20U);
+  EXPECT_TRUE(run.diagnostics.parts.empty() && run.diagnostics.layers.empty());
+}
+
+TEST(Hostile, APartThatNobodyKnows) {
+  const Folder folder;
+  spoil(folder / "run.h5", [](hid_t file) {
+    const hid_t set = create(file, "/diagnostics/parts/part", H5T_NATIVE_INT64, {3});
+    const std::int64_t parts[3] = {0, 1, 6};
+    H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, parts);
+    H5Dclose(set);
+  });
+  EXPECT_EQ(refusal(folder / "run.h5"), ": /diagnostics/parts/part: expected the number of a part, got 6");
+}
+
 TEST(Hostile, OtherTypesAndShapes) {
   const Folder folder;
   const auto with = [&](const char* name, hid_t type, const std::vector<hsize_t>& dims) {

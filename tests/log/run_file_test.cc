@@ -105,6 +105,49 @@ void expect_equal(const record::EvalRecord& a, const record::EvalRecord& b) {
   EXPECT_EQ(a.seconds, b.seconds);
 }
 
+void expect_equal(const record::PartDiagnosis& a, const record::PartDiagnosis& b) {
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.part, b.part);
+  EXPECT_EQ(a.layer, b.layer);
+  EXPECT_EQ(a.grad_norm, b.grad_norm);
+  EXPECT_EQ(a.update_norm, b.update_norm);
+  EXPECT_EQ(a.weight_norm, b.weight_norm);
+  EXPECT_EQ(a.distance_initial, b.distance_initial);
+  EXPECT_EQ(a.cosine_initial, b.cosine_initial);
+  EXPECT_EQ(a.distance_pretrained, b.distance_pretrained);
+  EXPECT_EQ(a.cosine_pretrained, b.cosine_pretrained);
+  EXPECT_EQ(a.sign_flips, b.sign_flips);
+}
+
+void expect_equal(const record::LayerDiagnosis& a, const record::LayerDiagnosis& b) {
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.layer, b.layer);
+  EXPECT_EQ(a.mean, b.mean);
+  EXPECT_EQ(a.stddev, b.stddev);
+  EXPECT_EQ(a.attention_branch, b.attention_branch);
+  EXPECT_EQ(a.ffn_branch, b.ffn_branch);
+  EXPECT_EQ(a.cosine, b.cosine);
+  EXPECT_EQ(a.entropy, b.entropy);
+  EXPECT_EQ(a.entropy_share, b.entropy_share);
+}
+
+TEST(RunFile, DiagnosticsComeBack) {
+  const Folder folder;
+  RunWriter writer(folder / "run.h5");
+  writer.begin(sample_header(), sample_init());
+  for (const std::int64_t step : {0, 1, 2, 4}) writer.diagnose(sample_diagnosis(step));
+  writer.finish(State::finished, "");
+  const record::Diagnosis read = read_run(folder / "run.h5").diagnostics;
+  ASSERT_EQ(read.parts.size(), 12U);
+  ASSERT_EQ(read.layers.size(), 8U);
+  std::size_t part = 0, layer = 0;
+  for (const std::int64_t step : {0, 1, 2, 4}) {
+    const record::Diagnosis expected = sample_diagnosis(step);
+    for (const auto& row : expected.parts) expect_equal(read.parts[part++], row);
+    for (const auto& row : expected.layers) expect_equal(read.layers[layer++], row);
+  }
+}
+
 TEST(RunFile, EveryFieldComesBack) {
   const Folder folder;
   RunWriter writer(folder / "run.h5");
@@ -270,6 +313,9 @@ with h5py.File('FILE') as run:
     assert run['eval/labels'][:].tolist() == [1, 0, 1, 1, 0] and run['whole'][:].tolist() == [30, 3]
     assert run['comparison/metric_names'].asstr()[:].tolist() == ['accuracy', 'f1']
     assert run['provenance/plugins/name'].asstr()[:].tolist() == ['builtin', 'mine']
+    parts = run['diagnostics/parts']
+    assert run['diagnostics/part_names'].asstr()[:][parts['part'][2]] == 'ffn' and parts['layer'][:].tolist() == [-1, 0, 1]
+    assert parts['update_norm'][:].tolist() == [2, 2, 2] and run['diagnostics/layers/std'][1] == 0.2
 )";
   std::string filled = script;
   filled.replace(filled.find("FILE"), 4, (folder / "run.h5").string());

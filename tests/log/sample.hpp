@@ -115,6 +115,17 @@ inline record::EvalRecord sample_eval(std::int64_t step) {
   return e;
 }
 
+// Three parts and two layers.
+inline record::Diagnosis sample_diagnosis(std::int64_t step) {
+  const auto x = static_cast<double>(step);
+  record::Diagnosis d;
+  for (std::int64_t part = 0; part < 3; ++part)
+    d.parts.push_back({step, part, part - 1, x + 1, x + 2, x + 3, x + 4, x + 5, x + 6, x + 7, x + 8});
+  for (std::int64_t layer = -1; layer < 1; ++layer)
+    d.layers.push_back({step, layer, x + 0.1, x + 0.2, x + 0.3, x + 0.4, x + 0.5, x + 0.6, x + 0.7});
+  return d;
+}
+
 // A folder of its own for a test, removed with it.
 class Folder {
  public:
@@ -153,6 +164,7 @@ inline void write_sample(const std::filesystem::path& path, std::int64_t steps, 
   header.started = started;
   RunWriter writer(path);
   writer.begin(header, sample_init());
+  writer.diagnose(sample_diagnosis(0));
   for (std::int64_t i = 1; i <= steps; ++i) {
     record::StepRecord step = sample_step(i);
     step.seconds *= slowness;

@@ -1,6 +1,7 @@
 // What logging costs: file size and writing time of a run of 10,000 steps. docs/RUN_FILE.md states the figures.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <chrono>
 #include <iostream>
 #include <random>
@@ -9,6 +10,17 @@
 
 namespace initlab::log {
 namespace {
+
+// Of 6 layers: 21 parts and layers, 7 activations.
+record::Diagnosis minilm_diagnosis(std::int64_t step) {
+  record::Diagnosis d;
+  for (int i = 0; i < 7; ++i) {
+    const record::Diagnosis some = sample_diagnosis(step);
+    d.parts.insert(d.parts.end(), some.parts.begin(), some.parts.end());
+    d.layers.push_back(some.layers[0]);
+  }
+  return d;
+}
 
 TEST(Cost, TenThousandSteps) {
   const Folder folder;
@@ -30,6 +42,7 @@ TEST(Cost, TenThousandSteps) {
   writer.begin(header, init);
   for (int i = 1; i <= 10'000; ++i) {
     writer.step(steps[static_cast<std::size_t>(i - 1)]);
+    if (std::has_single_bit(static_cast<unsigned>(i)) || i == 10'000) writer.diagnose(minilm_diagnosis(i));
     if (i % 100 == 0) {
       record::EvalRecord eval = sample_eval(i);
       eval.predictions.clear();

@@ -54,6 +54,7 @@ void write_forever(const std::filesystem::path& path, std::atomic<std::int64_t>&
   for (std::int64_t i = 1;; ++i) {
     writer.step(sample_step(i));
     if (i % 10 != 0) continue;
+    writer.diagnose(sample_diagnosis(i));
     writer.eval(sample_eval(i));
     flushed = i;
   }
@@ -77,6 +78,15 @@ void expect_whole(const record::Run& run, std::int64_t flushed, std::int64_t eve
     ASSERT_EQ(run.evals[i].step, expected.step);
     ASSERT_EQ(run.evals[i].metrics, expected.metrics);
     ASSERT_EQ(run.evals[i].predictions, expected.predictions);
+  }
+  if (run.diagnostics.parts.empty()) return;  // of a writer that makes none
+  const record::Diagnosis& d = run.diagnostics;
+  EXPECT_GE(static_cast<std::int64_t>(d.parts.size()), 3 * (flushed / every));
+  EXPECT_GE(static_cast<std::int64_t>(d.layers.size()), 2 * (flushed / every));
+  for (std::size_t i = 0; i < d.parts.size(); ++i) {
+    const auto x = static_cast<double>(every * (static_cast<std::int64_t>(i / 3) + 1));
+    ASSERT_EQ(static_cast<double>(d.parts[i].step), x);
+    ASSERT_EQ(d.parts[i].sign_flips, x + 8);
   }
 }
 

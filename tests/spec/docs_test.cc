@@ -66,6 +66,7 @@ TEST(Docs, SpecReferenceHasEveryField) {
   add_rows("training", config::TrainingConfig{}, rows);
   add_rows("seeds", SeedSpec{}, rows);
   add_rows("compare", config::CompareConfig{}, rows);
+  add_rows("log", config::LogConfig{}, rows);
   EXPECT_GT(rows.size(), 40u);
   for (const std::string& row : rows)
     EXPECT_NE(text.find(row), std::string::npos) << "docs/SPEC.md lacks this row:\n" << row;

@@ -37,7 +37,7 @@ TEST(Errors, TopLevel) {
       {with("lr: 5"),
        "s.yaml:6:1: unknown key \"lr\"\n  hint: one of experiment, extends, model, task, training, arms, head, seeds, "
        "grid, "
-       "compare, keep, plugins"},
+       "compare, keep, resume, log, plugins"},
       {with("task: {name: cola}"),
        "s.yaml:6:1: key \"task\": expected once in a map, got a second time\n  hint: remove one of the two"},
       {"model: {shape: tiny}\ntask: {name: cola}\narms: {a: {use: x}}",
@@ -70,6 +70,10 @@ TEST(Errors, TopLevel) {
       {with("keep: {weights: [final, final]}"),
        "s.yaml:6:17: keep.weights: expected each of initial and final once, got one of them twice"},
       {with("keep: {weights: []}"), "s.yaml:6:17: keep.weights: expected one of initial, final, got an empty list"},
+      {with("log: off"), "s.yaml:6:6: log: expected a map, got \"off\""},
+      {with("log: {diagnostics: all}"), "s.yaml:6:20: log.diagnostics: expected one of log2, off, got \"all\""},
+      {with("log: {diagnostic: off}"),
+       "s.yaml:6:7: unknown key \"log.diagnostic\"\n  hint: did you mean \"diagnostics\"?"},
       {with("head: \"${INITLAB_TEST_UNSET}\""),
        "s.yaml:6:7: variable \"INITLAB_TEST_UNSET\": expected a value in the environment, got none\n  hint: export "
        "INITLAB_TEST_UNSET=..."},

@@ -55,6 +55,7 @@ std::string values_of(const config::RunPlan& plan) {
   json["seeds"] = config::to_json(plan.seeds);
   json["compare"] = config::to_json(plan.compare);
   json["keep"] = plan.keep.weights;
+  json["log"] = config::to_json(plan.log);
   json["plugins"] = plan.plugins;
   json["text"] = plan.spec_text;
   return base::json_pretty(json);
@@ -128,6 +129,8 @@ TEST(Plan, SmallestSpecHasTheDocumentedDefaults) {
   EXPECT_EQ(plan.head[0].text, "{use: truncated_normal, stddev: 0.02}");
   EXPECT_EQ(plan.compare.baseline, "zero");
   EXPECT_EQ(plan.compare.at, "last");
+  EXPECT_EQ(plan.log.diagnostics, "log2");
+  EXPECT_EQ(from(kSmall + "log: {diagnostics: off}\n").plans[0].log.diagnostics, "off");
   EXPECT_TRUE(plan.keep.weights.empty() && plan.plugins.empty() && plan.settings.empty());
   EXPECT_EQ(plan.seeds.init, base::derive_seed(1, "init/0"));
   expect_round_trip(spec);
