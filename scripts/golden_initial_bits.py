@@ -43,8 +43,8 @@ class Stream:
         return float(np.float32(ndtri(((self.bits(i) >> 12) + 0.5) * 2.0**-52)))
 
 
-def table():
-    """(name, kind, shape) of every parameter; kind: weight, zero, one."""
+def table(normed):
+    """(name, kind, shape) of every parameter; kind: weight, zero, one. Not normed: the model without LayerNorm."""
     rows = []
 
     def weight(name, *shape):
@@ -61,9 +61,13 @@ def table():
         vector(name + ".weight", "one", HIDDEN)
         vector(name + ".bias", "zero", HIDDEN)
 
+    def end(block):
+        norm(block + "LayerNorm") if normed else vector(block + "branch_scale", "one", 1)
+
     for name, n in (("word", VOCABULARY), ("position", POSITIONS), ("token_type", 2)):
         weight(f"bert.embeddings.{name}_embeddings.weight", n, HIDDEN)
-    norm("bert.embeddings.LayerNorm")
+    if normed:
+        norm("bert.embeddings.LayerNorm")
     for layer in range(LAYERS):
         start = f"bert.encoder.layer.{layer}."
         for part in ("query", "key", "value"):
@@ -71,21 +75,21 @@ def table():
         for part in ("query", "key", "value"):
             vector(f"{start}attention.self.{part}.bias", "zero", HIDDEN)
         dense(start + "attention.output.dense", HIDDEN, HIDDEN)
-        norm(start + "attention.output.LayerNorm")
+        end(start + "attention.output.")
         dense(start + "intermediate.dense", INTERMEDIATE, HIDDEN)
         dense(start + "output.dense", HIDDEN, INTERMEDIATE)
-        norm(start + "output.LayerNorm")
+        end(start + "output.")
     dense("bert.pooler.dense", HIDDEN, HIDDEN)
     dense("classifier", LABELS, HIDDEN)
     return rows
 
 
-def golden(draw):
+def golden(draw, normed=True):
     """SHA-256 over the table, values from draw(stream, n, shape), or bert_default's where that returns None."""
     data = b""
-    for name, kind, shape in table():
+    for name, kind, shape in table(normed):
         n = int(np.prod(shape))
-        drawn = None if kind == "one" or "LayerNorm" in name else draw(Stream(name), n, shape)
+        drawn = None if "LayerNorm" in name else draw(Stream(name), n, shape)
         if drawn is None:  # left to bert_default
             drawn = truncated(Stream(name), n, shape) if kind == "weight" else [float(kind == "one")] * n
         values = np.reshape(drawn, -1)
@@ -182,9 +186,42 @@ def mimetic(stream, n, shape):
     return right if own == "self.key" else left
 
 
+def is_output(name):
+    return ".layer." in name and name.endswith(".output.dense.weight")
+
+
+def is_scaled(name):
+    return is_output(name) or ".layer." in name and name.endswith((".self.value.weight", ".intermediate.dense.weight"))
+
+
+def t_fixup(stream, n, shape):
+    if is_embedding(stream):
+        scale = 1 / (np.sqrt(np.sqrt(9 * LAYERS)) * np.sqrt(HIDDEN))
+        return [scale * stream.normal(i) for i in range(n)]
+    scale = 0.67 / np.sqrt(np.sqrt(LAYERS)) if is_scaled(stream.tensor) else 1
+    bound = scale * np.sqrt(3) * np.sqrt(2 / sum(shape))
+    return [bound * (2 * stream.uniform(i) - 1) for i in range(n)]
+
+
+def fixup(stream, n, shape):
+    if is_embedding(stream):
+        return truncated(stream, n, shape)
+    if is_output(stream.tensor):
+        return [0.0] * n
+    scale = 1 / np.sqrt(shape[1])
+    if ".layer." in stream.tensor:
+        scale /= np.sqrt(2 * LAYERS)
+    return [scale * stream.normal(i) for i in range(n)]
+
+
+def deepnorm(stream, n, shape):
+    if is_embedding(stream):
+        return truncated(stream, n, shape)
+    scale = (1 / np.sqrt(np.sqrt(8 * LAYERS)) if is_scaled(stream.tensor) else 1) * np.sqrt(2 / sum(shape))
+    return [scale * stream.normal(i) for i in range(n)]
+
+
 def main():
-    def is_output(name):
-        return ".layer." in name and name.endswith(".output.dense.weight")
 
     strategies = {
         "zero/1": constant(0.0),
@@ -214,6 +251,10 @@ def main():
     }
     for strategy, draw in strategies.items():
         print(strategy, golden(draw))
+    print("deepnorm/1", golden(on_weights(deepnorm)))  # a fixed factor is no parameter
+    print("t_fixup/1", golden(on_weights(t_fixup), normed=False))
+    print("fixup/1", golden(on_weights(fixup), normed=False))
+    print("rezero/1", golden(lambda stream, n, shape: [0.0] if "branch_scale" in stream.tensor else None, normed=False))
 
 
 if __name__ == "__main__":

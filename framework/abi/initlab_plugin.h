@@ -30,7 +30,10 @@ extern "C" {
 #define IL_ROLE_BIAS 4u        /* additive vector */
 #define IL_ROLE_NORM_SCALE 8u  /* LayerNorm weight */
 #define IL_ROLE_NORM_SHIFT 16u /* LayerNorm bias */
-#define IL_ROLE_ALL 31u
+/* Since minor 2. What scales a residual sum, 1 where nothing is to change: residual_scale of the shortcut, (hidden), or
+ * branch_scale of the branch, (1). Plain BERT has none. */
+#define IL_ROLE_RESIDUAL_SCALE 32u
+#define IL_ROLE_ALL 63u
 
 /* One parameter. Owned by the host, valid during the call. */
 typedef struct {
@@ -46,6 +49,9 @@ typedef struct {
   /* Since minor 1. */
   int64_t hidden;        /* width of a hidden state of the model */
   int64_t weight_fan_in; /* of a bias: fan_in of the matrix that it is added to; 0 where there is none, and elsewhere */
+  /* Since minor 2. The model's residual sums: LayerNorm(residual_scale x + f(x)), or x + branch_scale f(x). */
+  double residual_scale; /* the fixed factor, 1 in BERT and without LayerNorm; 0 where tensors take its place */
+  uint32_t normed;       /* 1: with LayerNorm, as BERT; 0: no LayerNorm, neither there nor after the embeddings */
 } il_param;
 
 /* A tensor of the checkpoint. The asker sets size, the host the rest. What it points to is owned by the host and valid

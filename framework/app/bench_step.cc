@@ -241,7 +241,6 @@ Measured measure_steps(const sweep::Prepared& run, const init::Catalog& catalog,
 
 base::Json batches_json(const std::string& workload, const sweep::Prepared& run, const BenchPlan& plan) {
   const data::BatchStream batches = run.batches();
-  const config::ModelConfig& model = run.model;
   const config::TrainingConfig& training = run.plan.training;
   base::Json list = base::Json::array();
   for (std::int64_t i = 0; i < plan.steps; ++i)
@@ -249,17 +248,7 @@ base::Json batches_json(const std::string& workload, const sweep::Prepared& run,
   return {{"workload", workload},
           {"head", config::to_text(run.data->info.head)},
           {"num_labels", run.num_labels},
-          {"model",
-           {{"layers", model.layers},
-            {"hidden", model.hidden},
-            {"heads", model.heads},
-            {"intermediate", model.intermediate},
-            {"vocabulary", model.vocabulary},
-            {"max_positions", model.max_positions},
-            {"type_vocabulary", model.type_vocabulary},
-            {"activation", model.activation},
-            {"layer_norm_epsilon", model.layer_norm_epsilon},
-            {"pooling", model.pooling}}},
+          {"model", config::to_json(run.model)},
           {"checkpoint", run.checkpoint ? base::Json(run.checkpoint->folder().string()) : base::Json(nullptr)},
           {"training",
            {{"batch", training.batch},

@@ -13,6 +13,9 @@ namespace {
 using base::Error;
 using base::Json;
 
+constexpr const char* kBert = "bert";
+constexpr const char* kOwnType = "initlab_bert";
+
 struct Key {
   const char* field;  // ModelConfig's
   const char* name;   // config.json's
@@ -30,6 +33,9 @@ constexpr Key kKeys[] = {
     {"layer_norm_epsilon", "layer_norm_eps", false},
     {"pooling", "initlab_pooling",
      false},  // ours: transformers has no name for it, and keeps keys that it does not know
+    {"norm", "initlab_norm", false},
+    {"residual_scale", "initlab_residual_scale", false},
+    {"trained_residual_scale", "initlab_trained_residual_scale", false},
 };
 
 const Key& key_of(std::string_view field) {
@@ -68,6 +74,10 @@ struct Reader {
       throw Error({place, key.name, config::describe(check, "a number"), got(value), ""});
     member = value.get<double>();
   }
+  void take(const Key& key, const Json& value, bool& member, const config::Check&) const {
+    if (!value.is_boolean()) throw Error({place, key.name, "true or false", got(value), ""});
+    member = value.get<bool>();
+  }
   void take(const Key& key, const Json& value, std::string& member, const config::Check& check) const {
     std::string text = value.is_string() ? value.get<std::string>() : std::string();
     if (text == "gelu_pytorch_tanh") text = "gelu_new";  // two names of one function
@@ -88,7 +98,8 @@ void require(const Json& json, const char* key, const Json& only, const char* hi
 
 config::ModelConfig model_from_json(const Json& json, const std::string& place) {
   if (!json.is_object()) throw Error({place, "", "a JSON object", got(json), ""});
-  require(json, "model_type", "bert", "initlab computes BERT only", place);
+  if (json.value("model_type", Json()) != kOwnType)
+    require(json, "model_type", kBert, "initlab computes BERT only", place);
   require(json, "position_embedding_type", "absolute", "initlab computes BERT's absolute positions only", place);
   require(json, "is_decoder", false, "initlab computes encoders only", place);
   require(json, "add_cross_attention", false, "initlab computes encoders only", place);
@@ -101,11 +112,18 @@ config::ModelConfig model_from_json(const Json& json, const std::string& place) 
   return model;
 }
 
+const char* model_type(const config::ModelConfig& model) {
+  const bool bert = model.norm == "post" && model.residual_scale == 1 && !model.trained_residual_scale;
+  return bert ? kBert : kOwnType;
+}
+
 void add_model(Json& json, const config::ModelConfig& model) {
-  config::ModelConfig::fields(model, [&json](const char* field, const auto& member, const char*, const config::Check&) {
-    if (std::string_view(field) == "pooling" && Json(member) == "cls") return;  // BERT's own way needs no word
-    json[key_of(field).name] = member;
-  });
+  const Json fields = config::to_json(model);
+  for (const Key& key : kKeys) {
+    if (!fields.contains(key.field)) continue;
+    if (std::string_view(key.field) == "pooling" && model.pooling == "cls") continue;  // BERT's own needs no word
+    json[key.name] = fields[key.field];
+  }
 }
 
 }  // namespace initlab::checkpoint

@@ -13,6 +13,10 @@ namespace initlab::checkpoint {
 // describes no BERT that this program computes.
 config::ModelConfig model_from_json(const base::Json& json, const std::string& place);
 
+// "model_type": "bert", or "initlab_bert" for a model that transformers' BERT does not compute: it then refuses to load
+// what it would silently compute as another model.
+const char* model_type(const config::ModelConfig& model);
+
 // Adds the keys that model_from_json reads to an object.
 void add_model(base::Json& json, const config::ModelConfig& model);
 

@@ -49,20 +49,26 @@ std::vector<KnownTensor> known_tensors(const config::ModelConfig& model) {
     add(name + ".weight", {h}, part);
     add(name + ".bias", {h}, part);
   };
+  // What ends a block of a layer; only Hugging Face's LayerNorm is known outside this program.
+  const auto residual = [&](const std::string& block) {
+    if (model.norm == "none") return add(block + "branch_scale", {1}, Part::encoder);
+    norm(block + "LayerNorm", Part::encoder);
+    if (model.trained_residual_scale) add(block + "residual_scale", {h}, Part::encoder);
+  };
   const std::string embeddings = "bert.embeddings.";
   add(std::string(kWordEmbedding), {v, h}, Part::encoder);
   add(embeddings + "position_embeddings.weight", {model.max_positions, h}, Part::encoder);
   add(embeddings + "token_type_embeddings.weight", {model.type_vocabulary, h}, Part::encoder);
-  norm(embeddings + "LayerNorm", Part::encoder);
+  if (model.norm != "none") norm(embeddings + "LayerNorm", Part::encoder);
   for (std::int64_t l = 0; l < model.layers; ++l) {
     const std::string layer = "bert.encoder.layer." + std::to_string(l) + ".";
     for (const char* projection : {"query", "key", "value"})
       dense(layer + "attention.self." + projection, h, h, Part::encoder);
     dense(layer + "attention.output.dense", h, h, Part::encoder);
-    norm(layer + "attention.output.LayerNorm", Part::encoder);
+    residual(layer + "attention.output.");
     dense(layer + "intermediate.dense", i, h, Part::encoder);
     dense(layer + "output.dense", h, i, Part::encoder);
-    norm(layer + "output.LayerNorm", Part::encoder);
+    residual(layer + "output.");
   }
   dense("bert.pooler.dense", h, h, Part::pooler);
   dense("classifier", kAnySize, h, Part::classifier);

@@ -116,7 +116,7 @@ std::string config_text(const config::ModelConfig& model, config::HeadKind head,
   const bool mlm = head == config::HeadKind::mlm;
   Json json = Json::object();
   json["architectures"] = Json::array({mlm ? "BertForMaskedLM" : "BertForSequenceClassification"});
-  json["model_type"] = "bert";
+  json["model_type"] = model_type(model);
   add_model(json, model);
   json["position_embedding_type"] = "absolute";
   json["hidden_dropout_prob"] = 0.1;

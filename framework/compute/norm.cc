@@ -11,11 +11,13 @@ HWY_BEFORE_NAMESPACE();
 namespace initlab::compute::HWY_NAMESPACE {
 
 // `count` features of row r of x, from `first` on, become s, what is normalised; returns their sum. uniforms: of these
-// features, read where the dropout is active.
+// features, read where the dropout is active. kScaled: the residual has a scale.
+template <bool kScaled>
 HWY_INLINE float prepare(const NormInput& input, const DropoutBits& bits, const std::uint16_t* uniforms, std::int64_t r,
                          std::int64_t n, std::int64_t first, std::int64_t count, float* x) {
   const float* bias = input.bias == nullptr ? nullptr : input.bias + first;
   const float* residual = input.residual == nullptr ? nullptr : input.residual + r * n + first;
+  [[maybe_unused]] const float* scale = kScaled ? input.residual_scale + first : nullptr;
   x += r * n + first;
   const auto dropout = input.dropout.active();
   if (!dropout && bias == nullptr && residual == nullptr)
@@ -24,7 +26,11 @@ HWY_INLINE float prepare(const NormInput& input, const DropoutBits& bits, const 
     auto s = load(d, x + i);
     if (bias != nullptr) s = hn::Add(s, load(d, bias + i));
     if (dropout) s = hn::IfThenElseZero(bits.keep(d, uniforms + i), hn::Mul(s, hn::Set(d, input.dropout.scale)));
-    if (residual != nullptr) s = hn::Add(s, load(d, residual + i));
+    if constexpr (kScaled) {
+      s = hn::MulAdd(load(d, scale + i), load(d, residual + i), s);
+    } else {
+      if (residual != nullptr) s = hn::Add(s, load(d, residual + i));
+    }
     store(d, s, x + i);
     return s;
   });
@@ -56,7 +62,7 @@ HWY_INLINE void normalize(const NormShape& shape, const float* gamma, const floa
 
 // Rows begin .. end-1. The uniforms of a few short rows are made together, before the first of them is read: the work
 // on one row is a long chain, which would keep those of the next waiting.
-template <class Y16>
+template <bool kScaled, class Y16>
 HWY_INLINE void forward(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
                         float* y, float* inverse_deviation, Y16* y16, std::int64_t begin, std::int64_t end) {
   constexpr std::int64_t kMostRows = 8;
@@ -74,7 +80,7 @@ HWY_INLINE void forward(const NormShape& shape, const NormInput& input, const fl
       for (std::int64_t k = 0; k < rows && input.dropout.active(); ++k)
         bits.uniforms(input.names.slots[row + k], input.names.positions[row + k], first, count, uniforms + k * part);
       for (std::int64_t k = 0; k < rows; ++k)
-        sums[k] += prepare(input, bits, uniforms + k * part, row + k, n, first, count, x);
+        sums[k] += prepare<kScaled>(input, bits, uniforms + k * part, row + k, n, first, count, x);
     }
     for (std::int64_t k = 0; k < rows; ++k)
       normalize(shape, gamma, beta, row + k, sums[k], x, y, inverse_deviation, y16);
@@ -84,7 +90,10 @@ HWY_INLINE void forward(const NormShape& shape, const NormInput& input, const fl
 void forward_rows(const NormShape& shape, const NormInput& input, const float* gamma, const float* beta, float* x,
                   float* y, float* inverse_deviation, Bf16* y16, std::int64_t begin, std::int64_t end) {
   with_pointer(Cells(y16), [&](auto* out16) HWY_ATTR {
-    forward(shape, input, gamma, beta, x, y, inverse_deviation, out16, begin, end);
+    if (input.residual_scale == nullptr)
+      forward<false>(shape, input, gamma, beta, x, y, inverse_deviation, out16, begin, end);
+    else
+      forward<true>(shape, input, gamma, beta, x, y, inverse_deviation, out16, begin, end);
   });
 }
 
@@ -129,11 +138,14 @@ HWY_INLINE Means means_of_row(const NormBackward& call, std::int64_t r) {
 }
 
 // kRows rows from r on: ds = inverse_deviation (g - mean(g) - xhat mean(g xhat)), dx = ds through the dropout; column
-// sums of dy xhat, dy and dx are added to dgamma, dbeta and dbias, row after row.
-template <int kRows, class Dx>
-HWY_INLINE void backward_rows(const NormBackward& call, const DropoutBits* bits, std::int64_t r, Dx* dx, float* dgamma,
-                              float* dbeta, float* dbias) {
+// sums of dy xhat, dy, dx and, with a scale, ds residual are added to sums (3, n) or (4, n), row after row.
+template <int kRows, bool kScaled, class Dx>
+HWY_INLINE void backward_rows(const NormBackward& call, const DropoutBits* bits, std::int64_t r, Dx* dx, float* sums) {
   const std::int64_t n = call.n;
+  float *dgamma = sums, *dbeta = sums + n, *dbias = sums + 2 * n;
+  [[maybe_unused]] float* dscale = sums + 3 * n;
+  [[maybe_unused]] const float* scale = call.input.residual_scale;
+  [[maybe_unused]] const float* residual = kScaled ? call.input.residual + r * n : nullptr;
   Means means[kRows];
   for (int k = 0; k < kRows; ++k) means[k] = means_of_row(call, r + k);
   const float* dy = call.dy + r * n;
@@ -151,6 +163,7 @@ HWY_INLINE void backward_rows(const NormBackward& call, const DropoutBits* bits,
       const std::int64_t i = first + at;
       const auto gamma = load(d, call.gamma + i);
       auto sum_gamma = load(d, dgamma + i), sum_beta = load(d, dbeta + i), sum_bias = load(d, dbias + i);
+      [[maybe_unused]] auto sum_scale = kScaled ? load(d, dscale + i) : hn::Zero(d);
       for (int k = 0; k < kRows; ++k) {
         const auto v = load(d, dy + k * n + i), z = load(d, xhat + k * n + i);
         sum_gamma = hn::MulAdd(v, z, sum_gamma);
@@ -158,7 +171,12 @@ HWY_INLINE void backward_rows(const NormBackward& call, const DropoutBits* bits,
         const auto centred = hn::MulSub(gamma, v, hn::Set(d, means[k].g));
         auto ds =
             hn::Mul(hn::NegMulAdd(z, hn::Set(d, means[k].dot), centred), hn::Set(d, call.inverse_deviation[r + k]));
-        if (dresidual != nullptr) store(d, ds, dresidual + k * n + i);
+        if constexpr (kScaled) {
+          sum_scale = hn::MulAdd(ds, load(d, residual + k * n + i), sum_scale);
+          if (dresidual != nullptr) store(d, hn::Mul(ds, load(d, scale + i)), dresidual + k * n + i);
+        } else {
+          if (dresidual != nullptr) store(d, ds, dresidual + k * n + i);
+        }
         if (bits != nullptr)
           ds = hn::IfThenElseZero(bits->keep(d, uniforms + k * kUniforms + at),
                                   hn::Mul(ds, hn::Set(d, call.input.dropout.scale)));
@@ -168,11 +186,12 @@ HWY_INLINE void backward_rows(const NormBackward& call, const DropoutBits* bits,
       store(d, sum_gamma, dgamma + i);
       store(d, sum_beta, dbeta + i);
       store(d, sum_bias, dbias + i);
+      if constexpr (kScaled) store(d, sum_scale, dscale + i);
     });
   }
 }
 
-// Rows begin .. end-1; their column sums go to sums (3, n): those for gamma, beta and bias.
+// Rows begin .. end-1; their column sums go to sums (3, n) or (4, n).
 void backward_group(const NormShape& shape, const NormInput& input, const float* gamma, const float* xhat,
                     const float* inverse_deviation, const float* dy, const NormGradients& gradients, std::int64_t begin,
                     std::int64_t end, float* sums) {
@@ -180,29 +199,36 @@ void backward_group(const NormShape& shape, const NormInput& input, const float*
   const NormBackward call{n, input, gamma, xhat, inverse_deviation, dy, gradients};
   const DropoutBits all(input.dropout);
   const DropoutBits* bits = input.dropout.active() ? &all : nullptr;
-  for_lanes(3 * n, [&](auto d, std::int64_t i) HWY_ATTR { store(d, hn::Zero(d), sums + i); });
+  for_lanes((input.residual_scale == nullptr ? 3 : 4) * n,
+            [&](auto d, std::int64_t i) HWY_ATTR { store(d, hn::Zero(d), sums + i); });
   with_pointer(gradients.dx, [&](auto* dx) HWY_ATTR {
     std::int64_t r = begin;
-    for (; r + 4 <= end; r += 4) backward_rows<4>(call, bits, r, dx, sums, sums + n, sums + 2 * n);
-    for (; r < end; ++r) backward_rows<1>(call, bits, r, dx, sums, sums + n, sums + 2 * n);
+    if (input.residual_scale == nullptr) {
+      for (; r + 4 <= end; r += 4) backward_rows<4, false>(call, bits, r, dx, sums);
+      for (; r < end; ++r) backward_rows<1, false>(call, bits, r, dx, sums);
+    } else {
+      for (; r + 4 <= end; r += 4) backward_rows<4, true>(call, bits, r, dx, sums);
+      for (; r < end; ++r) backward_rows<1, true>(call, bits, r, dx, sums);
+    }
   });
 }
 
-// Columns begin .. end-1: the sums of the groups join the gradients, in order.
-void add_groups(std::int64_t groups, std::int64_t n, const float* sums, const NormGradients& gradients,
-                std::int64_t begin, std::int64_t end) {
+// Columns begin .. end-1: the sums of the groups, `stride` floats apart, join the gradients, in order.
+void add_groups(std::int64_t groups, std::int64_t n, std::int64_t stride, const float* sums,
+                const NormGradients& gradients, std::int64_t begin, std::int64_t end) {
   const auto add = [&](const float* part, float* total) HWY_ATTR {
     if (total == nullptr) return;
     for_lanes(end - begin, [&](auto d, std::int64_t at) HWY_ATTR {
       const std::int64_t i = begin + at;
       auto sum = load(d, total + i);
-      for (std::int64_t group = 0; group < groups; ++group) sum = hn::Add(sum, load(d, part + group * 3 * n + i));
+      for (std::int64_t group = 0; group < groups; ++group) sum = hn::Add(sum, load(d, part + group * stride + i));
       store(d, sum, total + i);
     });
   };
   add(sums, gradients.dgamma);
   add(sums + n, gradients.dbeta);
   add(sums + 2 * n, gradients.dbias);
+  if (stride > 3 * n) add(sums + 3 * n, gradients.dresidual_scale);
 }
 
 }  // namespace initlab::compute::HWY_NAMESPACE
@@ -233,20 +259,21 @@ void norm_forward(const NormShape& shape, const NormInput& input, const float* g
   });
 }
 
-std::int64_t norm_backward_scratch(std::int64_t n) { return kMostGroups * 3 * n; }
+std::int64_t norm_backward_scratch(std::int64_t n) { return kMostGroups * 4 * n; }
 
 void norm_backward(const NormShape& shape, const NormInput& input, const float* gamma, const float* xhat,
                    const float* inverse_deviation, const float* dy, const NormGradients& gradients, float* scratch) {
   const std::int64_t n = shape.n;
   const std::int64_t group_rows = std::max(kLeastRows, (shape.rows + kMostGroups - 1) / kMostGroups);
   const std::int64_t groups = (shape.rows + group_rows - 1) / group_rows;
+  const std::int64_t stride = (input.residual_scale == nullptr ? 3 : 4) * n;  // of the groups' sums
   for_shares(groups, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t group = begin; group < end; ++group) HWY_DYNAMIC_DISPATCH(backward_group)
     (shape, input, gamma, xhat, inverse_deviation, dy, gradients, group * group_rows,
-     std::min(shape.rows, (group + 1) * group_rows), scratch + group * 3 * n);
+     std::min(shape.rows, (group + 1) * group_rows), scratch + group * stride);
   });
   for_shares(n, kColumns, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(add_groups)(groups, n, scratch, gradients, begin, end);
+    HWY_DYNAMIC_DISPATCH(add_groups)(groups, n, stride, scratch, gradients, begin, end);
   });
 }
 

@@ -1,7 +1,8 @@
 // Bias + dropout + residual + LayerNorm over rows (Ba et al. 2016, arXiv 1607.06450), forward and backward.
 //
-//   s = residual + dropout(x + bias)        xhat = (s - mean(s)) / sqrt(var(s) + epsilon)        y = gamma xhat + beta
-// The variance is the biased one (divided by n), as in Hugging Face's BERT.
+//   s = scale residual + dropout(x + bias)     xhat = (s - mean(s)) / sqrt(var(s) + epsilon)     y = gamma xhat + beta
+// scale is 1 in BERT, a vector in DeepNorm (Wang et al. 2022, arXiv 2203.00555) and Admin (Liu et al. 2020, arXiv
+// 2004.08249). The variance is the biased one (divided by n), as in Hugging Face's BERT.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ struct NormInput {
   const float* bias = nullptr;      // (n), null: none
   const float* residual = nullptr;  // (rows, n), null: none
   DropoutSite dropout;
-  RowNames names;  // needed where dropout is active
+  RowNames names;                         // needed where dropout is active
+  const float* residual_scale = nullptr;  // (n), null: 1
 };
 
 // x (rows, n) becomes xhat in place; y (rows, n); inverse_deviation (rows) is kept for the backward pass. y16 (rows,
@@ -31,12 +33,13 @@ void norm_forward(const NormShape& shape, const NormInput& input, const float* g
                   float* y, float* inverse_deviation, Bf16* y16 = nullptr);
 
 struct NormGradients {
-  float* dresidual = nullptr;  // (rows, n): receives ds; null: not wanted. May be dy itself.
+  float* dresidual = nullptr;  // (rows, n): receives scale ds; null: not wanted. May be dy itself.
   Cells dx;                 // (rows, n): receives ds through the dropout, rounded where it is bf16. May be dy itself;
                             // where the dropout is inactive, may be dresidual.
   float* dbias = nullptr;   // (n) += column sums of dx, before it is rounded; null: none
   float* dgamma = nullptr;  // (n) +=
   float* dbeta = nullptr;   // (n) +=
+  float* dresidual_scale = nullptr;  // (n) +=; null: none. Looked at with a residual_scale only.
 };
 
 // Floats of scratch memory that norm_backward needs for rows of n features.

@@ -70,6 +70,15 @@ std::vector<std::string> shape_names() {
   return names;
 }
 
+double deepnorm_residual_scale(std::int64_t layers) { return std::sqrt(std::sqrt(2.0 * static_cast<double>(layers))); }
+
+bool set_residual_scale(ModelConfig& model, const std::string& text) {
+  const std::optional<double> number = base::to_number(text);
+  model.trained_residual_scale = text == "trained";
+  model.residual_scale = text == "deepnorm" ? deepnorm_residual_scale(model.layers) : number.value_or(1);
+  return text == "deepnorm" || text == "trained" || (number && *number > 0);
+}
+
 std::vector<std::string> optimization_names() {
   return {"last_layer_rows", "streamed_loss", "lazy_embeddings", "packed_weights", "huge_pages", "vector_kernels"};
 }
@@ -141,7 +150,9 @@ base::Json to_json(const InitRule& rule) {
   return object;
 }
 
-std::vector<std::string> role_names() { return {"matrix", "embedding", "bias", "norm_scale", "norm_shift"}; }
+std::vector<std::string> role_names() {
+  return {"matrix", "embedding", "bias", "norm_scale", "norm_shift", "residual_scale"};
+}
 
 std::vector<std::string> part_names() { return {"embeddings", "attention", "ffn", "norms", "pooler", "head"}; }
 

@@ -25,6 +25,12 @@ struct ModelConfig {
   std::string activation = "gelu";  // "gelu": x Phi(x) by erf; "gelu_new": the tanh form of google-research/bert
   double layer_norm_epsilon = 1e-12;
   std::string pooling = "cls";  // "cls": BERT's; "mean": over the valid tokens, without the pooler's [CLS]
+  // The residual sums of the layers: LayerNorm(residual_scale x + f(x)), residual_scale a number (BERT: 1) or trained
+  // tensors (H), one a sum; or, with norm "none", x + branch_scale f(x), branch_scale trained numbers, and no LayerNorm
+  // after the embeddings either.
+  std::string norm = "post";
+  double residual_scale = 1;
+  bool trained_residual_scale = false;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -38,8 +44,17 @@ struct ModelConfig {
     visit("activation", self.activation, "gelu (erf) or gelu_new (tanh)", one_of({"gelu", "gelu_new"}));
     visit("layer_norm_epsilon", self.layer_norm_epsilon, "added to the variance", positive());
     visit("pooling", self.pooling, "what the classifier reads: cls or mean", one_of({"cls", "mean"}));
+    visit("norm", self.norm, "LayerNorm after each residual sum, or none", later(one_of({"post", "none"})));
+    visit("residual_scale", self.residual_scale, "factor on x in LayerNorm(x + f(x))", later(positive()));
+    visit("trained_residual_scale", self.trained_residual_scale, "tensors instead of that factor", later());
   }
 };
+
+// The factor of DeepNorm for a model that is all encoder, (2 L)^(1/4) (Wang et al. 2022, arXiv 2203.00555, figure 2).
+double deepnorm_residual_scale(std::int64_t layers);
+// Takes `model.residual_scale` of a spec over: a number above 0, "deepnorm" or "trained". False where it is none of
+// them. The model's layers must be known by then.
+bool set_residual_scale(ModelConfig& model, const std::string& text);
 
 // Named shapes (google-research/bert's 24 small models, and MiniLM-L6): layers, hidden, heads, intermediate.
 // "micro" is the embedded default's: tiny with 64 positions. Returns nothing for an unknown name.
@@ -64,7 +79,7 @@ struct ModelSpec {
   std::optional<std::string> vocabulary;    // vocab.txt; "microworld" for the generated language
   bool cased = false;
   std::optional<std::int64_t> layers, hidden, heads, intermediate, max_positions, type_vocabulary;
-  std::optional<std::string> activation, pooling;
+  std::optional<std::string> activation, pooling, norm, residual_scale;
   std::optional<double> layer_norm_epsilon;
   std::string place;
 
@@ -82,6 +97,10 @@ struct ModelSpec {
     visit("activation", self.activation, "gelu (erf) or gelu_new (tanh)", one_of({"gelu", "gelu_new"}));
     visit("pooling", self.pooling, "what the classifier reads: cls or mean", one_of({"cls", "mean"}));
     visit("layer_norm_epsilon", self.layer_norm_epsilon, "added to the variance", positive());
+    visit("norm", self.norm, "post: LayerNorm after each residual sum; none: none in the stack",
+          later(one_of({"post", "none"})));
+    visit("residual_scale", self.residual_scale, "factor on x in LayerNorm(x + f(x)): a number, deepnorm or trained",
+          later());
   }
 };
 
@@ -254,7 +273,7 @@ struct InitRule {
 };
 base::Json to_json(const InitRule& rule);  // without place: part of a run's identity
 
-std::vector<std::string> role_names();  // matrix, embedding, bias, norm_scale, norm_shift
+std::vector<std::string> role_names();  // matrix, embedding, bias, norm_scale, norm_shift, residual_scale
 std::vector<std::string>
 part_names();  // embeddings, attention, ffn, norms, pooler, head; params::part_of says what is in them
 

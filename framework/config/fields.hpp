@@ -26,6 +26,9 @@ struct Check {
   bool low_open = false;
   bool high_open = false;
   std::vector<std::string> choices = {};
+  // A field that came after the first runs: to_json leaves its default out, so that the identities of runs without it
+  // stay what they were.
+  bool later = false;
 };
 
 inline Check positive() { return {.low = 0, .low_open = true}; }
@@ -33,6 +36,10 @@ inline Check at_least(double low) { return {.low = low}; }
 inline Check between(double low, double high) { return {.low = low, .high = high}; }
 inline Check fraction() { return {.low = 0, .high = 1, .high_open = true}; }  // [0, 1)
 inline Check one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
+inline Check later(Check check = {}) {
+  check.later = true;
+  return check;
+}
 
 // "a number above 0", "one of a, b"; what an error says was expected. kind: "a number", "an integer", "text", "true or
 // false".
@@ -62,13 +69,18 @@ struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
-// The canonical JSON of a struct: every field, in list order, defaults included. Absent optionals are null.
+// The canonical JSON of a struct: every field, in list order, defaults included but for later fields. Absent optionals
+// are null.
 template <class T>
 base::Json to_json(const T& value) {
   if constexpr (HasFields<T>) {
     base::Json object = base::Json::object();
     T::fields(value, [&object](const char* name, const auto& member, const char*, const Check& = {}) {
       object[name] = to_json(member);
+    });
+    const T defaults{};
+    T::fields(defaults, [&object](const char* name, const auto& member, const char*, const Check& check = {}) {
+      if (check.later && object[name] == to_json(member)) object.erase(name);
     });
     return object;
   } else if constexpr (IsOptional<T>::value) {

@@ -1,6 +1,8 @@
 #include "init/host.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <limits>
 
 #include "init/measure.hpp"
@@ -99,8 +101,12 @@ int Host::source_shape(const void* self, const char* tensor, il_view* view) {
 
 int Host::parameter(const void* self, std::uint64_t i, il_param* param) {
   const Host& host = *static_cast<const Host*>(self);
-  if (i >= host.table_.size() || param->size < sizeof(il_param)) return 1;
-  *param = describe_parameter(*host.table_[i], host.model_);
+  constexpr std::size_t kLeast = offsetof(il_param, residual_scale);  // what minor 1, which began to ask, knows
+  if (i >= host.table_.size() || param->size < kLeast) return 1;
+  const std::uint32_t size = std::min<std::uint32_t>(param->size, sizeof(il_param));
+  il_param described = describe_parameter(*host.table_[i], host.model_);
+  described.size = size;
+  std::memcpy(param, &described, size);
   return 0;
 }
 

@@ -81,6 +81,8 @@ il_param describe_parameter(const params::Parameter& p, const config::ModelConfi
   param.fan_out = p.fan_out;
   param.hidden = model.hidden;
   param.weight_fan_in = p.weight_fan_in;
+  param.residual_scale = model.trained_residual_scale ? 0 : model.residual_scale;
+  param.normed = model.norm == "none" ? 0 : 1;
   return param;
 }
 

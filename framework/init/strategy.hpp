@@ -28,7 +28,8 @@ constexpr std::uint32_t role_bit(params::Role role) { return 1u << static_cast<u
 static_assert(role_bit(params::Role::matrix) == IL_ROLE_MATRIX &&
               role_bit(params::Role::embedding) == IL_ROLE_EMBEDDING);
 static_assert(role_bit(params::Role::bias) == IL_ROLE_BIAS && role_bit(params::Role::norm_scale) == IL_ROLE_NORM_SCALE);
-static_assert(role_bit(params::Role::norm_shift) == IL_ROLE_NORM_SHIFT);
+static_assert(role_bit(params::Role::norm_shift) == IL_ROLE_NORM_SHIFT &&
+              role_bit(params::Role::residual_scale) == IL_ROLE_RESIDUAL_SCALE);
 
 // One parameter as a strategy sees it. Points into p.
 il_param describe_parameter(const params::Parameter& p, const config::ModelConfig& model);

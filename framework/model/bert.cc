@@ -9,6 +9,7 @@
 #include "compute/attention.hpp"
 #include "compute/embedding.hpp"
 #include "compute/norm.hpp"
+#include "compute/residual.hpp"
 #include "model/batch_check.hpp"
 #include "model/embeddings.hpp"
 #include "model/encoder_layer.hpp"
@@ -124,7 +125,8 @@ struct Bert::Impl {
     if (!cuts_top()) read_states.book(arena, read * h, options.products);
     dread = arena.take<float>(read * h);
     dhidden = arena.take<float>(rows * h);
-    workspace.norm = arena.take<float>(compute::norm_backward_scratch(h));
+    workspace.norm =
+        arena.take<float>(std::max(compute::norm_backward_scratch(h), compute::residual_backward_scratch(h)));
     workspace.attention = arena.take<float>(compute::attention_scratch(attention));
     workspace.dy = take_cells(arena, rows * h, options.products);
     workspace.dcontext = take_cells(arena, rows * h, options.products);

@@ -1,4 +1,4 @@
-// Word + position + segment embedding, LayerNorm, dropout. Internal to model/.
+// Word + position + segment embedding, LayerNorm (none with model.norm: none), dropout. Internal to model/.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@ namespace initlab::model {
 
 class Embeddings {
  public:
-  Embeddings(const config::ModelConfig& model, compute::Element products) : model_(model), products_(products) {}
+  Embeddings(const config::ModelConfig& model, compute::Element products)
+      : model_(model), products_(products), normed_(model.norm != "none") {}
   void book(compute::Arena& arena, std::int64_t most_rows);
   void bind(const Blocks& blocks);
 
@@ -21,6 +22,7 @@ class Embeddings {
   config::ModelConfig model_;
   compute::Element products_;
   Slice word_, position_, type_;
+  bool normed_ = true;
   Norm norm_;
   float* xhat_ = nullptr;               // (T, H)
   float* inverse_deviation_ = nullptr;  // (T)

@@ -20,20 +20,18 @@ EncoderLayer::EncoderLayer(const config::ModelConfig& model, std::int64_t layer,
       layer_(layer),
       activation_(activation_of(model)),
       products_(products),
-      self_attention_(model, layer, attention, products) {}
+      self_attention_(model, layer, attention, products),
+      attended_(model),
+      y_(model) {}
 
 void EncoderLayer::book(compute::Arena& arena, const RowCapacity& capacity) {
   const std::int64_t rows = capacity.rows, h = model_.hidden, i = model_.intermediate;
   self_attention_.book(arena, capacity);
   if (capacity.picked) picked_.book(arena, rows * h, products_);
-  attended_xhat_ = arena.take<float>(rows * h);
-  attended_inverse_deviation_ = arena.take<float>(rows);
-  attended_.book(arena, rows * h, products_);
+  attended_.book(arena, rows, products_);
   inner_ = take_cells(arena, rows * i, products_);
   activated_ = take_cells(arena, rows * i, products_);
-  output_xhat_ = arena.take<float>(rows * h);
-  output_inverse_deviation_ = arena.take<float>(rows);
-  y_.book(arena, rows * h, products_);
+  y_.book(arena, rows, products_);
 }
 
 void EncoderLayer::bind(const Blocks& blocks) {
@@ -41,10 +39,10 @@ void EncoderLayer::bind(const Blocks& blocks) {
   const std::string layer = "bert.encoder.layer." + std::to_string(layer_) + ".";
   self_attention_.bind(blocks);
   attention_output_ = dense(blocks, layer + "attention.output.dense", h, h);
-  attention_norm_ = norm(blocks, layer + "attention.output.LayerNorm");
+  attended_.bind(blocks, layer + "attention.output.");
   intermediate_ = dense(blocks, layer + "intermediate.dense", model_.intermediate, h);
   output_ = dense(blocks, layer + "output.dense", h, model_.intermediate);
-  output_norm_ = norm(blocks, layer + "output.LayerNorm");
+  y_.bind(blocks, layer + "output.");
 }
 
 void EncoderLayer::plan(Workspace& workspace, std::int64_t tokens, std::int64_t rows, bool picked) const {
@@ -66,64 +64,38 @@ Hidden EncoderLayer::rows_of(const Rows& rows, Hidden x) {
   return picked_.view();
 }
 
-compute::NormInput EncoderLayer::attended_input(const Step& step, const Rows& rows) const {
-  return {attention_output_.bias.value, residual_.values, step.hidden.at(layer_site(layer_, model_.heads)), rows.names};
+compute::DropoutSite EncoderLayer::attended_site(const Step& step) const {
+  return step.hidden.at(layer_site(layer_, model_.heads));
 }
 
-compute::NormInput EncoderLayer::output_input(const Step& step, const Rows& rows) const {
-  return {output_.bias.value, attended_.values, step.hidden.at(layer_site(layer_, model_.heads) + 1), rows.names};
+compute::DropoutSite EncoderLayer::output_site(const Step& step) const {
+  return step.hidden.at(layer_site(layer_, model_.heads) + 1);
 }
 
 Hidden EncoderLayer::forward(const Step& step, Workspace& workspace, const Rows& rows, Hidden x) {
-  const std::int64_t h = model_.hidden;
-  residual_ = rows_of(rows, x);
-  context_ = self_attention_.forward(step, workspace, rows, x.operand, residual_.operand);
-  attention_output_.forward(workspace, padded(rows.count), context_, attended_xhat_, /*with_bias=*/false);
-  {
-    const Timed timed(workspace.times, Phase::elementwise);
-    compute::norm_forward({rows.count, h, static_cast<float>(model_.layer_norm_epsilon)}, attended_input(step, rows),
-                          attention_norm_.scale.value, attention_norm_.shift.value, attended_xhat_, attended_.values,
-                          attended_inverse_deviation_, attended_.rounded);
-    attended_.clear_padding(rows.count, h);
-  }
-  feed_forward(step, workspace, rows);
-  return y_.view();
+  const Hidden residual = rows_of(rows, x);
+  context_ = self_attention_.forward(step, workspace, rows, x.operand, residual.operand);
+  attention_output_.forward(workspace, padded(rows.count), context_, attended_.branch(), /*with_bias=*/false);
+  attended_.forward(workspace, rows, attended_site(step), residual);
+  return feed_forward(step, workspace, rows);
 }
 
-void EncoderLayer::feed_forward(const Step& step, Workspace& workspace, const Rows& rows) {
-  const std::int64_t r = rows.count, h = model_.hidden, i = model_.intermediate;
-  intermediate_.forward(workspace, padded(r), attended_.view().operand, inner_, /*with_bias=*/false);
+Hidden EncoderLayer::feed_forward(const Step& step, Workspace& workspace, const Rows& rows) {
+  const std::int64_t r = rows.count, i = model_.intermediate;
+  intermediate_.forward(workspace, padded(r), attended_.y().operand, inner_, /*with_bias=*/false);
   {
     const Timed timed(workspace.times, Phase::elementwise);
     compute::bias_gelu_forward(activation_, r, i, inner_, intermediate_.bias.value, activated_);
     clear_padding(r, i, activated_);
   }
-  output_.forward(workspace, padded(r), activated_, output_xhat_, /*with_bias=*/false);
-  const Timed timed(workspace.times, Phase::elementwise);
-  compute::norm_forward({r, h, static_cast<float>(model_.layer_norm_epsilon)}, output_input(step, rows),
-                        output_norm_.scale.value, output_norm_.shift.value, output_xhat_, y_.values,
-                        output_inverse_deviation_, y_.rounded);
-  y_.clear_padding(r, h);
-}
-
-void EncoderLayer::norm_backward(Workspace& workspace, const Rows& rows, const compute::NormInput& input,
-                                 const Norm& norm, const Normalized& kept, const Dense& before, float* dy) const {
-  const Timed timed(workspace.times, Phase::elementwise);
-  compute::norm_backward({rows.count, model_.hidden}, input, norm.scale.value, kept.xhat, kept.inverse_deviation, dy,
-                         {.dresidual = dy,
-                          .dx = workspace.dy,
-                          .dbias = before.bias.gradient,
-                          .dgamma = norm.scale.gradient,
-                          .dbeta = norm.shift.gradient},
-                         workspace.norm);
-  clear_padding(rows.count, model_.hidden, workspace.dy);
+  output_.forward(workspace, padded(r), activated_, y_.branch(), /*with_bias=*/false);
+  return y_.forward(workspace, rows, output_site(step), attended_.y());
 }
 
 void EncoderLayer::backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy, float* dx) {
   const std::int64_t r = rows.count, h = model_.hidden;
   feed_forward_backward(step, workspace, rows, dy);
-  norm_backward(workspace, rows, attended_input(step, rows), attention_norm_,
-                {attended_xhat_, attended_inverse_deviation_}, attention_output_, dy);
+  attended_.backward(workspace, rows, attended_site(step), dy);
   attention_output_.backward_weight(workspace, padded(r), context_, workspace.dy);
   attention_output_.backward_input(workspace, padded(r), workspace.dy, workspace.dcontext, /*accumulate=*/false);
   self_attention_.backward(step, workspace, rows, dy, dx);
@@ -132,8 +104,7 @@ void EncoderLayer::backward(const Step& step, Workspace& workspace, const Rows& 
 
 void EncoderLayer::feed_forward_backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy) {
   const std::int64_t r = rows.count, i = model_.intermediate;
-  norm_backward(workspace, rows, output_input(step, rows), output_norm_, {output_xhat_, output_inverse_deviation_},
-                output_, dy);
+  y_.backward(workspace, rows, output_site(step), dy);
   output_.backward_weight(workspace, padded(r), activated_, workspace.dy);
   output_.backward_input(workspace, padded(r), workspace.dy, workspace.dinner, /*accumulate=*/false);
   {
@@ -141,7 +112,7 @@ void EncoderLayer::feed_forward_backward(const Step& step, Workspace& workspace,
     compute::bias_gelu_backward(activation_, r, i, inner_, intermediate_.bias.value, workspace.dinner,
                                 intermediate_.bias.gradient);
   }
-  intermediate_.backward_weight(workspace, padded(r), attended_.view().operand, workspace.dinner);
+  intermediate_.backward_weight(workspace, padded(r), attended_.y().operand, workspace.dinner);
   intermediate_.backward_input(workspace, padded(r), workspace.dinner, dy, /*accumulate=*/true);
 }
 

@@ -2,13 +2,14 @@
 //
 //   attended = norm(x + dropout(attention(x) Wo^T + bo))
 //   y        = norm(attended + dropout(gelu(attended Wi^T + bi) Wf^T + bf))
+// or with another residual sum (residual_sum.hpp).
 // The top layer may work for the rows that the head reads alone: all rows stay keys and values, and the rest, from the
 // queries on, is done for those rows. Internal to model/.
 #pragma once
 
 #include "compute/gelu.hpp"
-#include "compute/norm.hpp"
 #include "config/config.hpp"
+#include "model/residual_sum.hpp"
 #include "model/self_attention.hpp"
 #include "model/step.hpp"
 
@@ -31,17 +32,9 @@ class EncoderLayer {
 
  private:
   Hidden rows_of(const Rows& rows, Hidden x);
-  compute::NormInput attended_input(const Step& step, const Rows& rows) const;
-  compute::NormInput output_input(const Step& step, const Rows& rows) const;
-  void feed_forward(const Step& step, Workspace& workspace, const Rows& rows);
-  // What a LayerNorm keeps for its backward pass.
-  struct Normalized {
-    const float* xhat;               // (R, H)
-    const float* inverse_deviation;  // (R)
-  };
-  // dy (R, H) through a LayerNorm: becomes the residual's gradient; workspace.dy, that of the dense layer before it.
-  void norm_backward(Workspace& workspace, const Rows& rows, const compute::NormInput& input, const Norm& norm,
-                     const Normalized& kept, const Dense& before, float* dy) const;
+  compute::DropoutSite attended_site(const Step& step) const;
+  compute::DropoutSite output_site(const Step& step) const;
+  Hidden feed_forward(const Step& step, Workspace& workspace, const Rows& rows);
   // dy (R, H) becomes d attended.
   void feed_forward_backward(const Step& step, Workspace& workspace, const Rows& rows, float* dy);
 
@@ -52,19 +45,12 @@ class EncoderLayer {
 
   SelfAttention self_attention_;
   Dense attention_output_, intermediate_, output_;
-  Norm attention_norm_, output_norm_;
+  ResidualSum attended_, y_;
 
-  Hidden residual_;                              // (R, H) rows of x
-  compute::ConstCells context_;                  // (R, H)
-  HiddenStates picked_;                          // (R, H) rows of x where they are not all
-  float* attended_xhat_ = nullptr;               // (R, H)
-  float* attended_inverse_deviation_ = nullptr;  // (R)
-  HiddenStates attended_;                        // (R, H)
-  compute::Cells inner_;                         // (R, I) before bias and GELU
-  compute::Cells activated_;                     // (R, I)
-  float* output_xhat_ = nullptr;                 // (R, H)
-  float* output_inverse_deviation_ = nullptr;    // (R)
-  HiddenStates y_;                               // (R, H)
+  compute::ConstCells context_;  // (R, H)
+  HiddenStates picked_;          // (R, H) rows of x where they are not all
+  compute::Cells inner_;         // (R, I) before bias and GELU
+  compute::Cells activated_;     // (R, I)
 };
 
 compute::Gelu activation_of(const config::ModelConfig& model);

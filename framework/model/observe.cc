@@ -12,6 +12,7 @@
 #include "compute/gemm.hpp"
 #include "compute/loss.hpp"
 #include "compute/norm.hpp"
+#include "compute/residual.hpp"
 #include "compute/small_gemm.hpp"
 #include "compute/vector.hpp"
 #include "model/batch_check.hpp"
@@ -70,13 +71,28 @@ class Pass {
     return product(site, name + ".weight", name + ".bias", x);
   }
 
-  // norm(residual + x); residual may be null
-  Values norm(const std::string& name, const float* residual, Values x) const {
+  Values norm(const std::string& name, const compute::NormInput& input, Values x) const {
     const std::int64_t h = model_.hidden, rows = std::ssize(x) / h;
     Values y(x.size()), inverse_deviation(static_cast<std::size_t>(rows));
-    compute::norm_forward({rows, h, static_cast<float>(model_.layer_norm_epsilon)}, {.residual = residual},
-                          at(name + ".weight"), at(name + ".bias"), x.data(), y.data(), inverse_deviation.data());
+    compute::norm_forward({rows, h, static_cast<float>(model_.layer_norm_epsilon)}, input, at(name + ".weight"),
+                          at(name + ".bias"), x.data(), y.data(), inverse_deviation.data());
     return y;
+  }
+
+  // The end of a block, as residual_sum.hpp has it: norm(scale x + branch), or x + scale branch.
+  Values join(const std::string& block, const Values& x, Values branch) const {
+    const std::int64_t h = model_.hidden;
+    if (model_.norm == "none") {
+      const Values no_bias(static_cast<std::size_t>(h));
+      Values y(x.size());
+      compute::residual_forward(std::ssize(x) / h, h,
+                                {.bias = no_bias.data(), .residual = x.data(), .scale = at(block + "branch_scale")},
+                                branch.data(), y.data());
+      return y;
+    }
+    const Values fixed(static_cast<std::size_t>(h), static_cast<float>(model_.residual_scale));
+    const float* scale = model_.trained_residual_scale ? at(block + "residual_scale") : fixed.data();
+    return norm(block + "LayerNorm", {.residual = x.data(), .residual_scale = scale}, std::move(branch));
   }
 
   Values gelu(std::int64_t columns, const Values& x) const {
@@ -94,7 +110,7 @@ class Pass {
                                at("bert.embeddings.word_embeddings.weight"),
                                at("bert.embeddings.position_embeddings.weight"),
                                at("bert.embeddings.token_type_embeddings.weight"), sum.data());
-    Values y = norm("bert.embeddings.LayerNorm", nullptr, std::move(sum));
+    Values y = model_.norm == "none" ? std::move(sum) : norm("bert.embeddings.LayerNorm", {}, std::move(sum));
     tell("embeddings", {}, h, y);
     return y;
   }
@@ -109,7 +125,7 @@ class Pass {
       for (std::int64_t a = 0; a < model_.heads; ++a) attend(b, a, query, key, value, context);
     tell("attention.context", {}, model_.hidden, context);
     Values branch = dense("attention.branch", in_layer("attention.output.dense"), context);
-    Values y = norm(in_layer("attention.output.LayerNorm"), x.data(), std::move(branch));
+    Values y = join(in_layer("attention.output."), x, std::move(branch));
     tell("attention.output", {}, model_.hidden, y);
     return y;
   }
@@ -150,7 +166,7 @@ class Pass {
     const Values activated = gelu(model_.intermediate, inner);
     tell("ffn.activation", {}, model_.intermediate, activated);
     Values branch = dense("ffn.branch", in_layer("output.dense"), activated);
-    Values y = norm(in_layer("output.LayerNorm"), x.data(), std::move(branch));
+    Values y = join(in_layer("output."), x, std::move(branch));
     tell("ffn.output", {}, model_.hidden, y);
     return y;
   }
@@ -187,7 +203,7 @@ class Pass {
     compute::gather_rows(p, h, batch_.masked_rows.data(), x.data(), rows.data());
     const std::string transform = "cls.predictions.transform.";
     Values hidden = gelu(h, dense("transform", transform + "dense", rows));
-    hidden = norm(transform + "LayerNorm", nullptr, std::move(hidden));
+    hidden = norm(transform + "LayerNorm", {}, std::move(hidden));
     return cross_entropy(product("logits", "bert.embeddings.word_embeddings.weight", "cls.predictions.bias", hidden),
                          batch_.masked_labels);
   }

@@ -15,17 +15,17 @@
 namespace initlab::model {
 
 // One activation of one batch. Sites, in the order of a pass:
-//   embeddings               (T, H) after LayerNorm
+//   embeddings               (T, H) after LayerNorm, where the model has it
 //   of each layer:
 //   attention.query, attention.key, attention.value    (T, H)
 //   attention.probabilities  (S, S) softmax of the scores: one call a sequence and head, sequences outermost
 //   attention.context        (T, H)
-//   attention.branch         (T, H) output projection, before the residual sum
-//   attention.output         (T, H) after the residual sum and LayerNorm
+//   attention.branch         (T, H) output projection, before the residual sum and its scales
+//   attention.output         (T, H) after the residual sum and LayerNorm, where the model has it
 //   ffn.intermediate         (T, I) before GELU
 //   ffn.activation           (T, I)
-//   ffn.branch               (T, H) before the residual sum
-//   ffn.output               (T, H) after the residual sum and LayerNorm: the layer's output
+//   ffn.branch               (T, H) before the residual sum and its scales
+//   ffn.output               (T, H) likewise: the layer's output
 //   of a classifier or regressor:
 //   pooler                   (B, H) before tanh
 //   logits                   (B, C)

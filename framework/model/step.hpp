@@ -137,7 +137,7 @@ struct Workspace {
 
   compute::Gemm gemm;
   compute::PhaseTimes* times = nullptr;  // null: nobody asks
-  float* norm = nullptr;                 // norm_backward_scratch
+  float* norm = nullptr;                 // norm_backward_scratch, residual_backward_scratch
   float* attention = nullptr;            // attention_scratch
   compute::Cells dy;                     // (T, H) gradient of a dense layer's output
   compute::Cells dcontext;               // (T, H)

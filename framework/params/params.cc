@@ -17,6 +17,8 @@ const char* to_text(Role role) {
       return "norm_scale";
     case Role::norm_shift:
       return "norm_shift";
+    case Role::residual_scale:
+      return "residual_scale";
   }
   return "";
 }
@@ -42,7 +44,7 @@ const char* to_text(Part part) {
 Part part_of(const Parameter& p) {
   if (p.head) return Part::head;
   if (p.layer < 0) return p.name.starts_with("bert.pooler.") ? Part::pooler : Part::embeddings;
-  if (p.role == Role::norm_scale || p.role == Role::norm_shift) return Part::norms;
+  if (p.role == Role::norm_scale || p.role == Role::norm_shift || p.role == Role::residual_scale) return Part::norms;
   return p.name.find(".attention.") != std::string::npos ? Part::attention : Part::ffn;
 }
 
@@ -90,11 +92,17 @@ ParameterTable bert_parameters(const config::ModelConfig& model, config::HeadKin
     table.add(name + ".weight", Role::norm_scale, {h}, layer, is_head);
     table.add(name + ".bias", Role::norm_shift, {h}, layer, is_head);
   };
+  // What ends a block of a layer: its LayerNorm, or the scale of the branch in a model without.
+  const auto residual = [&](const std::string& block, std::int64_t layer) {
+    if (model.norm == "none") return table.add(block + "branch_scale", Role::residual_scale, {1}, layer, false);
+    norm(block + "LayerNorm", layer, false);
+    if (model.trained_residual_scale) table.add(block + "residual_scale", Role::residual_scale, {h}, layer, false);
+  };
   const std::string embeddings = "bert.embeddings.";
   table.add(embeddings + "word_embeddings.weight", Role::embedding, {model.vocabulary, h}, -1, false);
   table.add(embeddings + "position_embeddings.weight", Role::embedding, {model.max_positions, h}, -1, false);
   table.add(embeddings + "token_type_embeddings.weight", Role::embedding, {model.type_vocabulary, h}, -1, false);
-  norm(embeddings + "LayerNorm", -1, false);
+  if (model.norm != "none") norm(embeddings + "LayerNorm", -1, false);
   for (std::int64_t l = 0; l < model.layers; ++l) {
     const std::string layer = "bert.encoder.layer." + std::to_string(l) + ".";
     const std::string self = layer + "attention.self.";
@@ -102,10 +110,10 @@ ParameterTable bert_parameters(const config::ModelConfig& model, config::HeadKin
       table.add(self + part + ".weight", Role::matrix, {h, h}, l, false);
     for (const char* part : {"query", "key", "value"}) table.add(self + part + ".bias", Role::bias, {h}, l, false);
     dense(layer + "attention.output.dense", h, h, l, false);
-    norm(layer + "attention.output.LayerNorm", l, false);
+    residual(layer + "attention.output.", l);
     dense(layer + "intermediate.dense", i, h, l, false);
     dense(layer + "output.dense", h, i, l, false);
-    norm(layer + "output.LayerNorm", l, false);
+    residual(layer + "output.", l);
   }
   if (head == config::HeadKind::mlm) {
     table.add("cls.predictions.bias", Role::bias, {model.vocabulary}, -1, true);

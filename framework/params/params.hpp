@@ -14,7 +14,7 @@
 
 namespace initlab::params {
 
-enum class Role { matrix, embedding, bias, norm_scale, norm_shift };
+enum class Role { matrix, embedding, bias, norm_scale, norm_shift, residual_scale };
 const char* to_text(Role role);
 
 struct Parameter {
@@ -29,14 +29,14 @@ struct Parameter {
   std::int64_t size = 0;                 // in floats
   bool decays() const {
     return role == Role::matrix || role == Role::embedding;
-  }  // weight decay: none on biases, norms
+  }  // weight decay: none on biases, norms, residual scales
 };
 
 // The parts of a model, for rules and for training settings. Each parameter is in exactly one:
 //   embeddings  bert.embeddings.*, its LayerNorm included
 //   attention   query, key, value and output projection of all layers, weights and biases
 //   ffn         both dense layers of the feed-forward blocks, weights and biases
-//   norms       the LayerNorms of the layers
+//   norms       the LayerNorms of the layers, and what scales their residual sums
 //   pooler      bert.pooler.*
 //   head        the task head
 enum class Part { embeddings, attention, ffn, norms, pooler, head };  // in the order of config::part_names()
@@ -58,7 +58,9 @@ class ParameterTable {
 
 // All trainable tensors of a BERT with one head. classifier: bert.pooler and classifier (num_labels rows); regressor:
 // the same with one row; mlm: no pooler, cls.predictions.{bias, transform.*}, decoder tied to the word embedding (no
-// tensor). Pooling "mean" with a classifier has the pooler too: it reads the mean instead of [CLS].
+// tensor). Pooling "mean" with a classifier has the pooler too: it reads the mean instead of [CLS]. With
+// trained_residual_scale each residual sum of a layer has a residual_scale (H) beside its LayerNorm; without norms it
+// has a branch_scale (1) in its place.
 ParameterTable bert_parameters(const config::ModelConfig& model, config::HeadKind head, std::int64_t num_labels);
 
 }  // namespace initlab::params

@@ -16,7 +16,7 @@ const char* to_text(State state);
 // One tensor, right after initialization.
 struct InitRecord {
   std::string name;  // Hugging Face name
-  std::string role;  // matrix, embedding, bias, norm_scale, norm_shift
+  std::string role;  // matrix, embedding, bias, norm_scale, norm_shift, residual_scale
   std::vector<std::int64_t> shape;
   std::string rule;         // the spec's rule as one line, with its place; "default" where no rule covered the tensor
   std::string strategy;     // id with revision

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <thread>
@@ -78,6 +79,7 @@ class StrategyCheck {
     check_refusals();
     void* self = create(options_);
     if (self == nullptr) return findings_;
+    choose_model(self);
     for (const SyntheticParameter& p : small_) check_buffer(self, p);
     if (findings_.empty()) {  // the rest compares buffers, so they must be whole
       check_order(self);
@@ -142,6 +144,28 @@ class StrategyCheck {
     }
   }
 
+  // A strategy may be made for models of one kind of residual sums alone, and must then refuse all others: it is
+  // checked in the first model in which it fills all natural parameters, else in BERT's.
+  void choose_model(const void* self) {
+    for (const SyntheticModel& model : synthetic_models()) {
+      enter(model);
+      const il_host host = with_checkpoint_->host();
+      std::size_t natural = 0, filled = 0;
+      for (const SyntheticParameter& p : small_) {
+        if (!is_natural(p)) continue;
+        ++natural;
+        filled += fill(self, p, host, kFillBits).status == 0 ? 1 : 0;
+      }
+      if (natural > 0 && filled == natural) return;
+    }
+    enter({});
+  }
+  void enter(const SyntheticModel& model) {
+    model_ = model;
+    small_ = parameters_in(model, small_parameters());
+    with_checkpoint_ = std::make_unique<SyntheticHost>(1, SyntheticHost::Checkpoint::like_the_parameters, small_);
+  }
+
   FilledBuffer fill(const void* self, const SyntheticParameter& p, const il_host& host, std::uint32_t before) const {
     GuardedValues buffer(p.size(), std::bit_cast<float>(before));
     const il_param param = p.param();
@@ -163,7 +187,7 @@ class StrategyCheck {
 
   // One parameter alone: whole, inside, finite, repeatable. A role that is not natural may be refused.
   void check_buffer(const void* self, const SyntheticParameter& p) {
-    const il_host host = with_checkpoint_.host();
+    const il_host host = with_checkpoint_->host();
     const FilledBuffer a = fill(self, p, host, kFillBits);
     const std::string what = "fill of " + p.name();
     if (!a.inside) report(what, "nothing written outside the buffer", "a guard element changed");
@@ -190,7 +214,7 @@ class StrategyCheck {
     if (!extends(IL_EXT_CHECK) || extends(kNoExtension)) return;
     const auto* foresight = static_cast<const il_check*>(strategy_.extension(IL_EXT_CHECK));
     const il_param param = p.param();
-    const il_sources sources = with_checkpoint_.sources();
+    const il_sources sources = with_checkpoint_->sources();
     il_error error{};
     error.size = sizeof error;
     const int status = foresight->check(self, &param, &sources, &error);
@@ -204,7 +228,7 @@ class StrategyCheck {
 
   std::vector<FilledBuffer> fill_all(const void* self, bool backwards) const {
     std::vector<FilledBuffer> all(small_.size());
-    const il_host host = with_checkpoint_.host();
+    const il_host host = with_checkpoint_->host();
     for (std::size_t k = 0; k < small_.size(); ++k) {
       const std::size_t i = backwards ? small_.size() - 1 - k : k;
       all[i] = fill(self, small_[i], host, kFillBits);
@@ -267,7 +291,7 @@ class StrategyCheck {
     if (batches < 1 || batches > IL_MOST_CALIBRATION_BATCHES)
       report("batches of a calibration", "1 to " + std::to_string(IL_MOST_CALIBRATION_BATCHES),
              std::to_string(batches));
-    const il_host host = with_checkpoint_.host();
+    const il_host host = with_checkpoint_->host();
     for (const SyntheticParameter& p : small_) {
       if (!is_natural(p)) continue;
       const FilledBuffer start = fill(self, p, host, kFillBits);
@@ -327,13 +351,14 @@ class StrategyCheck {
     if (extends(kNoExtension)) report("extension", "null for an unknown id", "something");
     if (!extends(IL_EXT_MOMENTS)) return;
     const auto* moments = static_cast<const il_moments*>(strategy_.extension(IL_EXT_MOMENTS));
-    const std::vector<SyntheticParameter> parameters = large_parameters();
+    const std::vector<SyntheticParameter> parameters = parameters_in(model_, large_parameters());
     const SyntheticHost host(1, SyntheticHost::Checkpoint::like_the_parameters, parameters);
     const SyntheticHost other(2, SyntheticHost::Checkpoint::like_the_parameters, parameters);
     for (const SyntheticParameter& p : parameters) {
       const il_param param = p.param();
       double mean = 0, stddev = 0, low = 0, high = 0;
       if (moments->moments(self, &param, &mean, &stddev, &low, &high) != 0) continue;
+      if (stddev > 0 && p.size() < 32) continue;  // too few to say anything
       const FilledBuffer a = fill(self, p, host.host(), kFillBits);
       if (a.status != 0) continue;
       check_moments(p, a.values, mean, stddev, low, high);
@@ -380,8 +405,9 @@ class StrategyCheck {
   std::string subject_;
   OptionTexts options_;
   std::string error_;
-  std::vector<SyntheticParameter> small_ = small_parameters();
-  SyntheticHost with_checkpoint_{1, SyntheticHost::Checkpoint::like_the_parameters, small_};
+  SyntheticModel model_;
+  std::vector<SyntheticParameter> small_;
+  std::unique_ptr<SyntheticHost> with_checkpoint_;  // what small_ needs
   std::vector<Finding> findings_;
 };
 

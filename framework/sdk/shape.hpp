@@ -19,6 +19,11 @@ inline MatrixShape matrix_shape(const il_param& param) {
   return {param.dims[0], param.dims[1]};
 }
 
+// The value at which a vector changes nothing: 1 of a scale, 0 of what is added.
+inline float neutral_value(const il_param& param) {
+  return (param.role & (IL_ROLE_NORM_SCALE | IL_ROLE_RESIDUAL_SCALE)) != 0 ? 1.0f : 0.0f;
+}
+
 // One of the two matrices of a layer whose output is added to the residual stream: the output projection of the
 // attention and the second matrix of the feed-forward block.
 inline bool writes_to_residual_stream(const il_param& param) {

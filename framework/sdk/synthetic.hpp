@@ -16,11 +16,28 @@
 
 namespace initlab::sdk {
 
+// The residual sums of the model: LayerNorm(residual_scale x + f(x)), 0 for tensors in its place, or no LayerNorm.
+struct SyntheticModel {
+  std::int32_t layers = 2;
+  double residual_scale = 1;
+  bool normed = true;
+};
+// BERT's first; strategies may be made for one of the others alone.
+inline std::vector<SyntheticModel> synthetic_models() {
+  SyntheticModel deepnorm, trained, without;
+  deepnorm.residual_scale = std::sqrt(std::sqrt(2.0 * deepnorm.layers));
+  trained.residual_scale = 0;
+  without.normed = false;
+  return {{}, deepnorm, trained, without};
+}
+
 // One parameter and the texts and sizes that its il_param points to.
 class SyntheticParameter {
  public:
   SyntheticParameter(std::string name, std::uint32_t role, std::vector<std::int64_t> dims, std::int32_t layer)
       : name_(std::move(name)), dims_(std::move(dims)), role_(role), layer_(layer) {}
+
+  void in(const SyntheticModel& model) { model_ = model; }
 
   // Valid while this object stays where it is.
   il_param param() const {
@@ -31,12 +48,14 @@ class SyntheticParameter {
     p.name = name_.c_str();
     p.role = role_;
     p.layer = layer_;
-    p.num_layers = 2;
+    p.num_layers = model_.layers;
     p.heads = 4;
     p.fan_in = dims_.size() > 1 ? dims_[1] : 1;
     p.fan_out = dims_[0];
     p.hidden = 32;
     p.weight_fan_in = role_ == IL_ROLE_BIAS ? 32 : 0;
+    p.residual_scale = model_.residual_scale;
+    p.normed = model_.normed ? 1 : 0;
     return p;
   }
   const std::string& name() const { return name_; }
@@ -53,7 +72,23 @@ class SyntheticParameter {
   std::vector<std::int64_t> dims_;
   std::uint32_t role_;
   std::int32_t layer_;
+  SyntheticModel model_;
 };
+
+// The tensors of that model: without those that it lacks, with those that it adds.
+inline std::vector<SyntheticParameter> parameters_in(const SyntheticModel& model,
+                                                     std::vector<SyntheticParameter> parameters) {
+  const std::string block = "bert.encoder.layer.1.output.";
+  if (!model.normed) {
+    std::erase_if(parameters,
+                  [](const SyntheticParameter& p) { return p.name().find("LayerNorm") != std::string::npos; });
+    parameters.emplace_back(block + "branch_scale", IL_ROLE_RESIDUAL_SCALE, std::vector<std::int64_t>{1}, 1);
+  } else if (model.residual_scale == 0) {
+    parameters.emplace_back(block + "residual_scale", IL_ROLE_RESIDUAL_SCALE, std::vector<std::int64_t>{32}, 1);
+  }
+  for (SyntheticParameter& p : parameters) p.in(model);
+  return parameters;
+}
 
 // Small ones of every role, odd sizes and a single element among them.
 inline std::vector<SyntheticParameter> small_parameters() {

@@ -50,13 +50,13 @@ void check_shape_source(const Node& node, const config::ModelSpec& model) {
   const std::vector<std::string> sources = {"checkpoint", "shape", "layers", "hidden", "heads"};
   const bool has_checkpoint = node.has("checkpoint");
   if (has_checkpoint) {
-    const std::vector<std::string> beside = {"checkpoint", "pooling", "cased",       "layers",
-                                             "hidden",     "heads",   "intermediate"};
+    const std::vector<std::string> beside = {"checkpoint", "pooling",      "cased", "layers",        "hidden",
+                                             "heads",      "intermediate", "norm",  "residual_scale"};
     for (const Entry& entry : node.entries)
       if (std::find(beside.begin(), beside.end(), entry.key) == beside.end())
         throw Error({entry.mark.text(), "model." + entry.key, "no such key beside model.checkpoint", entry.value.got(),
-                     "a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads and "
-                     "intermediate may stand beside it"});
+                     "a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads, "
+                     "intermediate, norm and residual_scale may stand beside it"});
     return;
   }
   for (const char* key : {"layers", "hidden", "heads"}) {
@@ -91,6 +91,9 @@ config::ModelSpec read_model(const Node& node) {
     }
   }
   check_shape_source(node, model);
+  config::ModelConfig probe;
+  if (model.residual_scale && !config::set_residual_scale(probe, *model.residual_scale))
+    fail_value(*node.find("residual_scale"), "model.residual_scale", "a number above 0, deepnorm or trained");
   return model;
 }
 

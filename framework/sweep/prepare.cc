@@ -34,6 +34,11 @@ void check_model(const Prepared& p) {
   if (m.heads == 0 || m.hidden % m.heads != 0)
     throw base::Error(
         {place, "model.hidden", "a multiple of heads (" + std::to_string(m.heads) + ")", std::to_string(m.hidden), ""});
+  // Either may come from a checkpoint.
+  if (m.norm == "none" && (m.residual_scale != 1 || m.trained_residual_scale))
+    throw base::Error({place, "model.residual_scale", "none beside norm: none",
+                       m.trained_residual_scale ? "trained" : base::number_text(m.residual_scale),
+                       "set model.residual_scale: 1"});
   if (p.plan.training.max_length > m.max_positions)
     throw base::Error(
         {place, "training.max_length", "at most the model's " + std::to_string(m.max_positions) + " positions",
@@ -87,6 +92,8 @@ config::ModelConfig with_stated_shape(config::ModelConfig model, const config::M
   if (spec.type_vocabulary) model.type_vocabulary = *spec.type_vocabulary;
   if (spec.layer_norm_epsilon) model.layer_norm_epsilon = *spec.layer_norm_epsilon;
   if (spec.activation) model.activation = *spec.activation;
+  if (spec.norm) model.norm = *spec.norm;
+  if (spec.residual_scale) config::set_residual_scale(model, *spec.residual_scale);
   return model;
 }
 

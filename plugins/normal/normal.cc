@@ -3,12 +3,13 @@
 //   normal:           w = mean + stddev * z,  z ~ N(0, 1)              (stddev, not variance; nothing is cut)
 //   truncated_normal: the same given |z| <= cut_sigmas                  (sdk/distributions.hpp)
 //   bert_default:     matrices and embeddings truncated_normal(0, stddev, 2 sigmas), biases 0, LayerNorm scale 1 and
-//   shift 0
+//   shift 0, residual scales 1
 //
 // Sources: Devlin et al. 2018 and google-research/bert, modeling.py (initializer_range 0.02, truncated at two standard
 // deviations); Hugging Face's _init_weights draws the same without a cut (`normal`). Options: mean, stddev, cut_sigmas.
 #include "sdk/distributions.hpp"
 #include "sdk/plugin.hpp"
+#include "sdk/shape.hpp"
 
 namespace {
 
@@ -81,11 +82,11 @@ class BertDefault {
 
   void fill(const il_param& param, const sdk::Host& host, std::span<float> values) const {
     if ((param.role & kWeights) != 0) return weights_.fill(param.name, host, values);
-    std::ranges::fill(values, param.role == IL_ROLE_NORM_SCALE ? 1.0f : 0.0f);
+    std::ranges::fill(values, sdk::neutral_value(param));
   }
   sdk::Moments moments(const il_param& param) const {
     if ((param.role & kWeights) != 0) return weights_.moments();
-    const double value = param.role == IL_ROLE_NORM_SCALE ? 1 : 0;
+    const double value = static_cast<double>(sdk::neutral_value(param));
     return {.mean = value, .stddev = 0, .low = value, .high = value};
   }
 

@@ -27,6 +27,7 @@
 #include "sdk/distributions.hpp"
 #include "sdk/draws.hpp"
 #include "sdk/plugin.hpp"
+#include "sdk/shape.hpp"
 
 namespace {
 
@@ -103,7 +104,7 @@ class Interpolate {
     if ((param.role & kWeights) != 0) {
       random_.fill(param.name, host, values);
     } else {
-      std::ranges::fill(values, param.role == IL_ROLE_NORM_SCALE ? 1.0f : 0.0f);
+      std::ranges::fill(values, sdk::neutral_value(param));
     }
     if (alpha_ == 0) return;
     for (std::size_t i = 0; i < values.size(); ++i)

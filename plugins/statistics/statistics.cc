@@ -283,7 +283,7 @@ class MagnitudePreserve {
  public:
   static constexpr sdk::Facts kFacts{
       .id = "magnitude_preserve/1",
-      .summary = "the checkpoint's magnitudes with random signs; norm scales as they are",
+      .summary = "the checkpoint's magnitudes with random signs; norm and residual scales as they are",
       .source = "Zhou et al. 2019, Deconstructing lottery tickets, section 4.2",
       .natural_roles = IL_ROLE_ALL};
   static constexpr bool kNeedsSource = true;
@@ -292,7 +292,7 @@ class MagnitudePreserve {
 
   void fill(const il_param& param, const sdk::Host& host, std::span<float> values) const {
     const std::span<const float> source = host.source_like(param).values;
-    if (param.role == IL_ROLE_NORM_SCALE) {
+    if ((param.role & (IL_ROLE_NORM_SCALE | IL_ROLE_RESIDUAL_SCALE)) != 0) {
       std::ranges::copy(source, values.begin());
       return;
     }

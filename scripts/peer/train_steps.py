@@ -61,6 +61,9 @@ def options_of_command_line():
         parser.error(f"--masked-only is for mlm; {options.batches} has the head {document['head']}")
     if document["model"]["pooling"] != "cls":
         parser.error(f"Hugging Face's classifier reads [CLS]; {options.batches} pools by {document['model']['pooling']}")
+    for key in ("norm", "residual_scale", "trained_residual_scale"):
+        if key in document["model"]:
+            parser.error(f"Hugging Face's BERT has no {key}, which {options.batches} sets")
     if options.steps is not None and options.steps < 1 or options.warmup < 0:
         parser.error("--steps must be at least 1, --warmup at least 0")
     return options, document

@@ -99,6 +99,23 @@ TEST(Save, OpensAgainBitByBit) {
   expect_round_trip(model, HeadKind::classifier, 5, true);
 }
 
+// transformers' BERT would compute another model of the same tensors; it refuses a type that it does not know.
+TEST(Save, OtherResidualSumsOpenAgainUnderATypeOfTheirOwn) {
+  for (const char* scale : {"deepnorm", "trained", "none"}) {
+    config::ModelConfig model = small_model();
+    const bool none = std::string_view(scale) == "none";
+    if (none) model.norm = "none";
+    if (!none) ASSERT_TRUE(config::set_residual_scale(model, scale));
+    expect_round_trip(model, HeadKind::classifier, 2, false);
+    expect_round_trip(model, HeadKind::mlm, 0, false);
+    const TemporaryFolder folder;
+    const Values values(model, HeadKind::classifier, 2);
+    checkpoint::save(folder.path() / "m", model, HeadKind::classifier, 2, false, kVocabulary, values.tensors);
+    const base::Json json = base::parse_json(base::read_file(folder.path() / "m" / "config.json"), "config.json");
+    EXPECT_EQ(json["model_type"], "initlab_bert") << scale;
+  }
+}
+
 TEST(Save, ConfigSaysWhatTransformersNeeds) {
   const TemporaryFolder folder;
   const auto config_of = [&](HeadKind head, std::int64_t num_labels) {
@@ -113,7 +130,8 @@ TEST(Save, ConfigSaysWhatTransformersNeeds) {
   EXPECT_EQ(base::json_text(classifier["id2label"]), R"({"0":"LABEL_0","1":"LABEL_1"})");
   EXPECT_EQ(base::json_text(classifier["label2id"]), R"({"LABEL_0":0,"LABEL_1":1})");
   EXPECT_EQ(classifier["pad_token_id"], 1);
-  EXPECT_FALSE(classifier.contains("initlab_pooling"));
+  for (const char* ours : {"initlab_pooling", "initlab_norm", "initlab_residual_scale"})
+    EXPECT_FALSE(classifier.contains(ours)) << ours;
   const base::Json regressor = config_of(HeadKind::regressor, 1);
   EXPECT_EQ(regressor["problem_type"], "regression");
   EXPECT_EQ(base::json_text(regressor["id2label"]), R"({"0":"LABEL_0"})");

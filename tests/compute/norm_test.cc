@@ -1,5 +1,5 @@
-// Bias + dropout + residual + LayerNorm on every instruction set that this CPU has: against the scalar twin, and what
-// bf16 and missing parts change. (Gradients: tests/gradient/.)
+// Bias + dropout + scaled residual + LayerNorm on every instruction set that this CPU has: against the scalar twin, and
+// what bf16 and missing parts change. (Gradients: tests/gradient/.)
 #include "compute/norm.hpp"
 
 #include <gtest/gtest.h>
@@ -11,6 +11,7 @@
 #include "compute/each_target.hpp"
 #include "compute/reference/dropout.hpp"
 #include "compute/reference/norm.hpp"
+#include "compute/reference/residual.hpp"
 #include "compute/testing.hpp"
 
 namespace initlab::compute {
@@ -28,13 +29,16 @@ TEST_P(Norm, EqualsTheTwinWithBiasDropoutAndResidual) {
   const std::vector<std::int32_t> slots = {0, 0, 3, 7, 7}, positions = {0, 1, 0, 4, 9};
   const std::int64_t rows = 5;
   for (const std::int64_t n : {1, 7, 128, 129, 384, 1100})
-    for (const int parts : {0, 1, 2, 4, 7}) {  // of bias, residual, dropout
+    for (const int parts : {0, 1, 2, 4, 7, 10, 15}) {  // of bias, residual, dropout, the residual's scale
       const bool with_bias = parts & 1, with_residual = parts & 2;
+      const bool with_scale = parts & 8;
       const double p = parts & 4 ? 0.2 : 0;
       const auto x = random_values(rows * n, "x"), residual = random_values(rows * n, "residual");
-      const auto bias = random_values(n, "bias"), gamma = random_values(n, "gamma"), beta = random_values(n, "beta");
+      const auto bias = random_values(n, "bias"), gamma = random_values(n, "gamma"), beta = random_values(n, "beta"),
+                 scale = random_values(n, "scale");
       NormInput input{
           with_bias ? bias.data() : nullptr, with_residual ? residual.data() : nullptr, dropout_site(p, 99, 3, 8), {}};
+      if (with_scale) input.residual_scale = scale.data();
       if (p > 0) input.names = {slots.data(), positions.data()};
       std::vector<float> xhat = x, y(x.size()), r(5);
       std::vector<Bf16> y16(x.size());
@@ -49,8 +53,9 @@ TEST_P(Norm, EqualsTheTwinWithBiasDropoutAndResidual) {
           const double factor =
               reference::dropout_factor(p, {99, 3, 8, static_cast<std::uint32_t>(slots[row]),
                                             static_cast<std::uint32_t>(positions[row]), static_cast<std::uint32_t>(i)});
-          s.push_back((with_residual ? static_cast<double>(residual[at]) : 0) +
-                      factor * (static_cast<double>(x[at]) + (with_bias ? static_cast<double>(bias[i]) : 0)));
+          s.push_back(reference::residual_sum(
+              with_scale ? static_cast<double>(scale[i]) : 1, with_residual ? static_cast<double>(residual[at]) : 0,
+              1.0, factor, static_cast<double>(x[at]), with_bias ? static_cast<double>(bias[i]) : 0));
           largest = std::max(largest, std::fabs(s.back()));
         }
         const auto expected = reference::layer_norm(s, 1e-5, wide_gamma.data(), wide_beta.data());
@@ -123,6 +128,47 @@ TEST_P(Norm, BackwardRoundsDxAndKeepsItsSums) {
         ASSERT_NEAR(all.bias[i], sum, (16 + 4) * kEps * magnitude) << "groups of 16 rows, then 3 groups";
       }
     }
+}
+
+// A scale of ones is no scale, bit by bit, in both directions; and its gradient is summed as the others are.
+TEST_P(Norm, AScaleOfOnesChangesNoBit) {
+  const std::int64_t rows = 39, n = 133;
+  std::vector<std::int32_t> slots, positions;
+  for (std::int32_t r = 0; r < rows; ++r) {
+    slots.push_back(r / 7);
+    positions.push_back(r % 7);
+  }
+  const auto x = random_values(rows * n, "x"), residual = random_values(rows * n, "residual"),
+             dy = random_values(rows * n, "dy"), bias = random_values(n, "bias"), gamma = random_values(n, "gamma"),
+             beta = random_values(n, "beta");
+  const std::vector<float> ones(static_cast<std::size_t>(n), 1.0f);
+  const auto size = static_cast<std::size_t>(n);
+  const auto run = [&](const float* scale, std::vector<float>* dscale) {
+    const NormInput input{
+        bias.data(), residual.data(), dropout_site(0.3, 11, 2, 3), {slots.data(), positions.data()}, scale};
+    std::vector<float> xhat = x, y(x.size()), inverse(static_cast<std::size_t>(rows)), dresidual(x.size()),
+                       dx(x.size()), scratch(static_cast<std::size_t>(norm_backward_scratch(n)));
+    std::vector<float> dbias(size), dgamma(size), dbeta(size);
+    norm_forward({rows, n, 1e-6f}, input, gamma.data(), beta.data(), xhat.data(), y.data(), inverse.data());
+    norm_backward({rows, n}, input, gamma.data(), xhat.data(), inverse.data(), dy.data(),
+                  {dresidual.data(), dx.data(), dbias.data(), dgamma.data(), dbeta.data(),
+                   dscale == nullptr ? nullptr : dscale->data()},
+                  scratch.data());
+    return std::vector<std::vector<float>>{xhat, y, inverse, dresidual, dx, dbias, dgamma, dbeta};
+  };
+  std::vector<float> dscale(size, 2.0f);
+  const auto plain = run(nullptr, nullptr);
+  EXPECT_EQ(run(ones.data(), &dscale), plain);
+  EXPECT_EQ(run(ones.data(), nullptr), plain) << "a fixed scale has no gradient";
+  for (std::size_t i = 0; i < size; ++i) {
+    double sum = 2, magnitude = 2;
+    for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+      const double term = static_cast<double>(plain[3][r * size + i]) * static_cast<double>(residual[r * size + i]);
+      sum += term;
+      magnitude += std::fabs(term);
+    }
+    ASSERT_NEAR(dscale[i], sum, (16 + 4) * kEps * magnitude) << "groups of 16 rows, then 3 groups";
+  }
 }
 
 }  // namespace

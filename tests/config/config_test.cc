@@ -17,6 +17,37 @@ TEST(Fields, JsonHasEveryFieldInOrder) {
   EXPECT_EQ(json["optimizer"]["name"], "adamw");
 }
 
+// Identities of runs are hashes of this JSON: a field that came later must not show where it is not used.
+TEST(Fields, JsonLeavesOutLaterFieldsAtTheirDefault) {
+  ModelConfig model = *named_shape("tiny");
+  model.vocabulary = 100;
+  const std::string before =
+      R"({"layers":2,"hidden":128,"heads":2,"intermediate":512,"vocabulary":100,"max_positions":512,)"
+      R"("type_vocabulary":2,"activation":"gelu","layer_norm_epsilon":1e-12,"pooling":"cls"})";
+  EXPECT_EQ(base::json_text(to_json(model)), before);
+  model.residual_scale = 2;
+  EXPECT_EQ(base::json_text(to_json(model)), before.substr(0, before.size() - 1) + R"(,"residual_scale":2.0})");
+  model.residual_scale = 1;
+  model.norm = "none";
+  EXPECT_EQ(base::json_text(to_json(model)), before.substr(0, before.size() - 1) + R"(,"norm":"none"})");
+}
+
+TEST(ResidualScale, IsANumberDeepNormsOrTrained) {
+  ModelConfig model;
+  model.layers = 8;
+  ASSERT_TRUE(set_residual_scale(model, "deepnorm"));
+  EXPECT_DOUBLE_EQ(model.residual_scale, 2) << "(2 * 8)^(1/4)";
+  EXPECT_FALSE(model.trained_residual_scale);
+  ASSERT_TRUE(set_residual_scale(model, "trained"));
+  EXPECT_TRUE(model.trained_residual_scale);
+  EXPECT_EQ(model.residual_scale, 1);
+  ASSERT_TRUE(set_residual_scale(model, "0.5"));
+  EXPECT_EQ(model.residual_scale, 0.5);
+  EXPECT_FALSE(model.trained_residual_scale);
+  for (const char* bad : {"", "0", "-1", "deep", "1x", "nan", "inf"})
+    EXPECT_FALSE(set_residual_scale(model, bad)) << bad;
+}
+
 TEST(Check, SaysWhatWasExpected) {
   EXPECT_EQ(violation(positive(), 0, "a number"), "a number above 0");
   EXPECT_EQ(violation(fraction(), 1, "a number"), "a number from 0 to below 1");

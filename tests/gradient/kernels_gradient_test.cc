@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "compute/attention.hpp"
@@ -19,7 +20,9 @@
 #include "compute/reference/gelu.hpp"
 #include "compute/reference/loss.hpp"
 #include "compute/reference/norm.hpp"
+#include "compute/reference/residual.hpp"
 #include "compute/reference/vector.hpp"
+#include "compute/residual.hpp"
 #include "compute/testing.hpp"
 #include "compute/vector.hpp"
 
@@ -90,19 +93,25 @@ TEST_P(Gradient, Norm) {
   const std::size_t rows = 6, n = 21;
   const auto x = random_values(rows * n, "x"), residual = random_values(rows * n, "residual"),
              dy = random_values(rows * n, "dy");
-  const auto bias = random_values(n, "bias"), gamma = random_values(n, "gamma"), beta = random_values(n, "beta");
-  for (const double p : {0.0, 0.25}) {
+  const auto bias = random_values(n, "bias"), gamma = random_values(n, "gamma"), beta = random_values(n, "beta"),
+             scale = random_values(n, "scale");
+  for (const auto& [p, scaled] : {std::pair(0.0, false), {0.25, false}, {0.0, true}, {0.25, true}}) {
     const NormShape shape{rows, n, 1e-6f};
-    const NormInput input{bias.data(), residual.data(), dropout_site(p, 11, 2, 3), {slots.data(), positions.data()}};
+    const NormInput input{bias.data(),
+                          residual.data(),
+                          dropout_site(p, 11, 2, 3),
+                          {slots.data(), positions.data()},
+                          scaled ? scale.data() : nullptr};
     std::vector<float> xhat = x, y(x.size()), r(rows), dx(x.size()),
                        scratch(static_cast<std::size_t>(norm_backward_scratch(n)));
-    std::vector<float> dresidual = dy, dbias(n), dgamma(n), dbeta(n);
+    std::vector<float> dresidual = dy, dbias(n), dgamma(n), dbeta(n), dscale(n);
     norm_forward(shape, input, gamma.data(), beta.data(), xhat.data(), y.data(), r.data());
     norm_backward(shape, input, gamma.data(), xhat.data(), r.data(), dresidual.data(),
-                  {dresidual.data(), dx.data(), dbias.data(), dgamma.data(), dbeta.data()}, scratch.data());
+                  {dresidual.data(), dx.data(), dbias.data(), dgamma.data(), dbeta.data(), dscale.data()},
+                  scratch.data());
 
     Duals wide_x = constants(x), wide_residual = constants(residual), wide_bias = constants(bias);
-    Duals wide_gamma = constants(gamma), wide_beta = constants(beta);
+    Duals wide_gamma = constants(gamma), wide_beta = constants(beta), wide_scale = constants(scale);
     const auto loss = [&] {
       Duals out;
       for (std::size_t row = 0; row < rows; ++row) {
@@ -111,7 +120,8 @@ TEST_P(Gradient, Norm) {
           const Dual factor =
               reference::dropout_factor(p, {11, 2, 3, static_cast<std::uint32_t>(slots[row]),
                                             static_cast<std::uint32_t>(positions[row]), static_cast<std::uint32_t>(i)});
-          s.push_back(wide_residual[row * n + i] + factor * (wide_x[row * n + i] + wide_bias[i]));
+          s.push_back(reference::residual_sum(scaled ? wide_scale[i] : Dual(1), wide_residual[row * n + i], Dual(1),
+                                              factor, wide_x[row * n + i], wide_bias[i]));
         }
         const Duals normed = reference::layer_norm(s, 1e-6, wide_gamma.data(), wide_beta.data());
         out.insert(out.end(), normed.begin(), normed.end());
@@ -123,6 +133,42 @@ TEST_P(Gradient, Norm) {
     expect_close(dbias, gradient(wide_bias, loss), n + rows, "dbias");
     expect_close(dgamma, gradient(wide_gamma, loss), n + rows, "dgamma");
     expect_close(dbeta, gradient(wide_beta, loss), rows, "dbeta");
+    if (scaled) expect_close(dscale, gradient(wide_scale, loss), n + rows, "dscale");
+  }
+}
+
+TEST_P(Gradient, ResidualWithoutNorm) {
+  const std::vector<std::int32_t> slots = {0, 0, 3, 3, 3, 5}, positions = {0, 1, 0, 1, 2, 0};
+  const std::size_t rows = 6, n = 21;
+  const auto x = random_values(rows * n, "x"), residual = random_values(rows * n, "residual"),
+             dy = random_values(rows * n, "dy"), bias = random_values(n, "bias");
+  const std::vector<float> scale = {0.6f};
+  for (const double p : {0.0, 0.25}) {
+    const ResidualInput input{
+        bias.data(), residual.data(), scale.data(), dropout_site(p, 11, 2, 3), {slots.data(), positions.data()}};
+    std::vector<float> branch = x, y(x.size()), dx(x.size()), dbias(n), dscale(1),
+                       scratch(static_cast<std::size_t>(residual_backward_scratch(n)));
+    residual_forward(rows, n, input, branch.data(), y.data());
+    residual_backward(rows, n, input, branch.data(), dy.data(), {dx.data(), dbias.data(), dscale.data()},
+                      scratch.data());
+    Duals wide_x = constants(x), wide_residual = constants(residual), wide_bias = constants(bias),
+          wide_scale = constants(scale);
+    const auto loss = [&] {
+      Duals out;
+      for (std::size_t at = 0; at < rows * n; ++at) {
+        const std::size_t row = at / n, i = at % n;
+        const Dual factor =
+            reference::dropout_factor(p, {11, 2, 3, static_cast<std::uint32_t>(slots[row]),
+                                          static_cast<std::uint32_t>(positions[row]), static_cast<std::uint32_t>(i)});
+        out.push_back(
+            reference::residual_sum(Dual(1), wide_residual[at], wide_scale[0], factor, wide_x[at], wide_bias[i]));
+      }
+      return weighted_sum(dy, out);
+    };
+    expect_close(dy, gradient(wide_residual, loss), 1, "dresidual is dy");
+    expect_close(dx, gradient(wide_x, loss), 4, "dx");
+    expect_close(dbias, gradient(wide_bias, loss), rows, "dbias");
+    expect_close(dscale, gradient(wide_scale, loss), rows * n, "dscale");
   }
 }
 

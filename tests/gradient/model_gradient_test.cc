@@ -21,6 +21,8 @@ struct Setting {
   const char* activation;
   const char* pooling;
   double dropout;
+  const char* residual_scale = "1";
+  const char* norm = "post";
 };
 
 void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; }
@@ -57,12 +59,14 @@ config::ModelConfig small_model(const Setting& setting) {
   m.max_positions = 9;
   m.activation = setting.activation;
   m.pooling = setting.pooling;
+  m.norm = setting.norm;
+  EXPECT_TRUE(config::set_residual_scale(m, setting.residual_scale));
   return m;
 }
 
 void randomize(model::Bert& bert) {
   for (const params::Parameter& p : bert.parameters().all()) {
-    const bool scale = p.role == params::Role::norm_scale;
+    const bool scale = p.role == params::Role::norm_scale || p.role == params::Role::residual_scale;
     const auto values = testing_tools::random_values(p.size, p.name, scale ? 0.2 : 0.4);
     for (std::int64_t i = 0; i < p.size; ++i)
       bert.values()[static_cast<std::size_t>(p.offset + i)] =
@@ -79,6 +83,17 @@ INSTANTIATE_TEST_SUITE_P(Heads, ModelGradient,
                                          Setting{"mlm", HeadKind::mlm, "gelu", "cls", 0.2},
                                          Setting{"mlm_without_dropout", HeadKind::mlm, "gelu_new", "cls", 0.0}),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// Each in its own way of reading the top layer: one row, all rows, masked rows.
+INSTANTIATE_TEST_SUITE_P(
+    ResidualSums, ModelGradient,
+    testing::Values(Setting{"deepnorm", HeadKind::classifier, "gelu", "cls", 0.2, "deepnorm"},
+                    Setting{"trained_scale", HeadKind::mlm, "gelu", "cls", 0.2, "trained"},
+                    Setting{"trained_scale_all_rows", HeadKind::classifier, "gelu", "mean", 0.2, "trained"},
+                    Setting{"without_norm", HeadKind::classifier, "gelu", "cls", 0.2, "1", "none"},
+                    Setting{"without_norm_all_rows", HeadKind::regressor, "gelu", "mean", 0.0, "1", "none"},
+                    Setting{"without_norm_mlm", HeadKind::mlm, "gelu", "cls", 0.2, "1", "none"}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(ModelGradient, EveryTensorIsTheTwins) {
   const Setting& setting = GetParam();

@@ -11,6 +11,7 @@
 #include "compute/reference/gelu.hpp"
 #include "compute/reference/loss.hpp"
 #include "compute/reference/norm.hpp"
+#include "compute/reference/residual.hpp"
 #include "config/config.hpp"
 #include "model/bert.hpp"
 #include "params/params.hpp"
@@ -62,12 +63,17 @@ struct ReferenceBert {
     return x;
   }
 
-  // norm(residual + dropout(x)) of the row at `position` of slot `slot`
-  Row add_norm(const std::string& name, const Row& residual, Row x, std::uint32_t site, std::int64_t slot,
-               std::size_t position) const {
-    for (std::size_t i = 0; i < x.size(); ++i)
-      x[i] = residual[i] + S(factor(dropout.hidden, site, slot, static_cast<std::int64_t>(position), i)) * x[i];
-    return norm(name, x);
+  // norm(scale residual + dropout(x)), or residual + scale dropout(x), of the row at `position` of slot `slot`
+  Row join(const std::string& block, const Row& residual, Row x, std::uint32_t site, std::int64_t slot,
+           std::size_t position) const {
+    const bool normed = model.norm == "post";
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const S kept(factor(dropout.hidden, site, slot, static_cast<std::int64_t>(position), i));
+      const S shortcut = model.trained_residual_scale ? at(block + "residual_scale")[i] : S(model.residual_scale);
+      const S branch = normed ? S(1) : *at(block + "branch_scale");
+      x[i] = twin::residual_sum(shortcut, residual[i], branch, kept, x[i], S(0));
+    }
+    return normed ? norm(block + "LayerNorm", x) : x;
   }
 
   // Hidden states of sequence b.
@@ -85,7 +91,7 @@ struct ReferenceBert {
                                                              i] +
             at("bert.embeddings.token_type_embeddings.weight")[static_cast<std::size_t>(batch.types[first + t]) * h +
                                                                i]);
-      row = norm("bert.embeddings.LayerNorm", row);
+      if (model.norm == "post") row = norm("bert.embeddings.LayerNorm", row);
       for (std::size_t i = 0; i < h; ++i)
         row[i] = row[i] * S(factor(dropout.hidden, 0, batch.slots[b], static_cast<std::int64_t>(t), i));
       x.push_back(row);
@@ -113,11 +119,11 @@ struct ReferenceBert {
                       context[t].begin() + static_cast<std::ptrdiff_t>(a * d));
       }
       for (std::size_t t = 0; t < length; ++t) {
-        const Row attended = add_norm(layer + "attention.output.LayerNorm", x[t],
-                                      dense(layer + "attention.output.dense", context[t]), site, batch.slots[b], t);
-        x[t] = add_norm(layer + "output.LayerNorm", attended,
-                        dense(layer + "output.dense", gelu(dense(layer + "intermediate.dense", attended))), site + 1,
-                        batch.slots[b], t);
+        const Row attended = join(layer + "attention.output.", x[t],
+                                  dense(layer + "attention.output.dense", context[t]), site, batch.slots[b], t);
+        x[t] = join(layer + "output.", attended,
+                    dense(layer + "output.dense", gelu(dense(layer + "intermediate.dense", attended))), site + 1,
+                    batch.slots[b], t);
       }
     }
     return x;

@@ -1,6 +1,7 @@
 // What a strategy says before a run starts: refusals with plugin, strategy, tensor and rule; what the checkpoint lacks
 // goes to `missing`; tensors of other names and shapes may be read.
 #include "fixture.hpp"
+#include "init/host.hpp"
 #include "sdk/plugin.hpp"
 
 namespace initlab::init {
@@ -154,6 +155,30 @@ TEST_F(Check, AStrategyWithoutACheckpointMayRefuseToo) {
   }
   plan_.init[0].layers = config::parse_layer_range("0");
   EXPECT_EQ(assign(catalog, plan_, table_, nullptr, model_).size(), table_.all().size());
+}
+
+// A plugin of minor 1 asks for parameters with the size that it knows: it gets those fields and nothing behind them.
+TEST_F(Check, AnOlderPluginGetsTheFieldsThatItKnows) {
+  const std::vector<const params::Parameter*> all = {&table_.all()[0], &table_.all()[1]};
+  model_.residual_scale = 3;
+  const Host host(plan_.seeds, all, model_, nullptr, table_.all()[0]);
+  const il_host lent = host.lend();
+  il_param param{};
+  param.size = offsetof(il_param, residual_scale);
+  param.residual_scale = -7;
+  ASSERT_EQ(lent.parameter(lent.context, 1, &param), 0);
+  EXPECT_EQ(param.size, offsetof(il_param, residual_scale));
+  EXPECT_EQ(param.name, table_.all()[1].name);
+  EXPECT_EQ(param.hidden, 8);
+  EXPECT_EQ(param.residual_scale, -7) << "not the asker's memory";
+  param.size = sizeof param;
+  ASSERT_EQ(lent.parameter(lent.context, 1, &param), 0);
+  EXPECT_EQ(param.residual_scale, 3);
+  EXPECT_EQ(param.normed, 1u);
+  param.size = 8;
+  EXPECT_NE(lent.parameter(lent.context, 1, &param), 0);
+  param.size = sizeof param;
+  EXPECT_NE(lent.parameter(lent.context, 2, &param), 0);
 }
 
 }  // namespace

@@ -312,20 +312,21 @@ INSTANTIATE_TEST_SUITE_P(Heads, Precision, testing::Values(HeadKind::classifier,
                          [](const auto& info) { return std::string(config::to_text(info.param)); });
 
 TEST_P(Precision, Bf16GradientsAreTheF32OnesRounded) {
-  for (const bool cut : {true, false}) {
-    Bert exact(small_model(), GetParam(), 2, kCapacity);
-    Bert narrow(small_model(), GetParam(), 2, kCapacity, {.products = compute::Element::bf16, .last_layer_rows = cut});
-    randomize(exact);
-    randomize(narrow);
-    const batch::Batch batch = batch_of(GetParam(), {0, 1, 2});
-    const double loss = exact.forward(batch, dropout_at(3));
-    EXPECT_NEAR(narrow.forward(batch, dropout_at(3)), loss, 0x1p-6 * std::fabs(loss));
-    exact.backward(1);
-    narrow.backward(1);
-    const double error = distance(narrow.gradients(), exact.gradients());
-    EXPECT_LT(error, 24 * 0x1p-9);
-    EXPECT_GT(error, 0x1p-12) << "nothing was rounded";
-  }
+  for (const config::ModelConfig& model : residual_sums())
+    for (const bool cut : {true, false}) {
+      Bert exact(model, GetParam(), 2, kCapacity);
+      Bert narrow(model, GetParam(), 2, kCapacity, {.products = compute::Element::bf16, .last_layer_rows = cut});
+      randomize(exact);
+      randomize(narrow);
+      const batch::Batch batch = batch_of(GetParam(), {0, 1, 2});
+      const double loss = exact.forward(batch, dropout_at(3));
+      EXPECT_NEAR(narrow.forward(batch, dropout_at(3)), loss, 0x1p-6 * std::fabs(loss));
+      exact.backward(1);
+      narrow.backward(1);
+      const double error = distance(narrow.gradients(), exact.gradients());
+      EXPECT_LT(error, 24 * 0x1p-9);
+      EXPECT_GT(error, 0x1p-12) << "nothing was rounded";
+    }
 }
 
 TEST_P(Precision, Bf16RepeatsItsBits) {
@@ -339,6 +340,79 @@ TEST_P(Precision, Bf16RepeatsItsBits) {
   EXPECT_EQ(bert.forward(batch, dropout_at(3)), loss);
   bert.backward(1);
   EXPECT_EQ(copy(bert.gradients()), first);
+}
+
+// A fixed factor of 1 is BERT's own path; a tensor of ones goes the other one.
+TEST_P(Model, ATrainedScaleOfOnesIsBertBitByBit) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2, 3});
+  Bert scaled(model_with("trained"), GetParam(), 2, kCapacity);
+  std::int64_t ones = 0;
+  for (const params::Parameter& p : scaled.parameters().all()) {
+    const auto to = scaled.values().begin() + p.offset;
+    if (p.role == params::Role::residual_scale) {
+      std::fill_n(to, p.size, 1.0f);
+      ones += p.size;
+    } else {
+      std::copy_n(bert_.values().begin() + bert_.parameters().at(p.name).offset, p.size, to);
+    }
+  }
+  EXPECT_EQ(ones, 2 * 2 * 32);
+  EXPECT_EQ(scaled.forward(batch, dropout_at(7)), bert_.forward(batch, dropout_at(7)));
+  scaled.backward(0.5f);
+  bert_.backward(0.5f);
+  for (const params::Parameter& p : bert_.parameters().all()) {
+    const auto ours = bert_.gradients().subspan(static_cast<std::size_t>(p.offset), static_cast<std::size_t>(p.size));
+    const auto theirs = scaled.gradients().subspan(static_cast<std::size_t>(scaled.parameters().at(p.name).offset),
+                                                   static_cast<std::size_t>(p.size));
+    EXPECT_EQ(copy(theirs), copy(ours)) << p.name;
+  }
+}
+
+// ReZero's claim: with closed branches the stack is the identity, and only the scales can move at first.
+TEST_P(Model, ClosedBranchesMakeTheStackTheIdentity) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2, 3});
+  Bert bert(model_with("1", "none"), GetParam(), 2, kCapacity);
+  randomize(bert);
+  for (const params::Parameter& p : bert.parameters().all())
+    if (p.role == params::Role::residual_scale) std::fill_n(bert.values().begin() + p.offset, p.size, 0.0f);
+  const double loss = bert.forward(batch, dropout_at(7));
+  bert.backward(1);
+  for (const std::string& name : tensors_with_gradient(bert))
+    EXPECT_TRUE(!name.starts_with("bert.encoder.") || name.ends_with(".branch_scale")) << name;
+  EXPECT_EQ(std::ranges::count_if(tensors_with_gradient(bert),
+                                  [](const std::string& name) { return name.ends_with(".branch_scale"); }),
+            4);
+  for (const params::Parameter& p : bert.parameters().all())
+    if (p.layer >= 0 && p.role != params::Role::residual_scale)
+      for (float& v : bert.values().subspan(static_cast<std::size_t>(p.offset), static_cast<std::size_t>(p.size)))
+        v *= 3;
+  EXPECT_EQ(bert.forward(batch, dropout_at(7)), loss) << "what a layer computes goes nowhere";
+}
+
+// Whatever the residual sums: the same bits again, few threads or many, and the same numbers without the shortcut for
+// the rows that the head reads.
+TEST_P(Model, EveryResidualSumRepeatsAndIsWholeInTheTopLayer) {
+  const batch::Batch batch = batch_of(GetParam(), {0, 1, 2, 3}), larger = batch_of(GetParam(), {5, 6, 7, 8, 9, 4});
+  const int before = omp_get_max_threads();
+  for (const config::ModelConfig& model : residual_sums()) {
+    Bert bert(model, GetParam(), 2, kCapacity), whole(model, GetParam(), 2, kCapacity, {.last_layer_rows = false});
+    randomize(bert);
+    randomize(whole);
+    const double loss = bert.forward(batch, dropout_at(7));
+    bert.backward(0.25f);
+    const auto gradients = copy(bert.gradients());
+    bert.forward(larger, dropout_at(8));
+    bert.backward(1);
+    clear(bert.gradients());
+    EXPECT_EQ(bert.forward(batch, dropout_at(7)), loss);
+    bert.backward(0.25f);
+    EXPECT_EQ(copy(bert.gradients()), gradients);
+    omp_set_num_threads(3);
+    EXPECT_NEAR(whole.forward(batch, dropout_at(7)), loss, 100 * testing_tools::kEps * std::fabs(loss));
+    whole.backward(0.25f);
+    EXPECT_LT(distance(whole.gradients(), gradients), 500 * testing_tools::kEps);
+    omp_set_num_threads(before);
+  }
 }
 
 // The loss of one step with dropout is the same whatever is switched off: were a single bit of dropout another, it

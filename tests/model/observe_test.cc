@@ -26,9 +26,13 @@ struct Seen {
 struct Case {
   HeadKind head;
   std::string pooling;
+  const char* residual_scale = "1";
+  const char* norm = "post";
 };
 
-std::string name_of(const Case& c) { return std::string(config::to_text(c.head)) + "_" + c.pooling; }
+std::string name_of(const Case& c) {
+  return std::string(config::to_text(c.head)) + "_" + c.pooling + "_" + c.residual_scale + "_" + c.norm;
+}
 
 class Observed : public testing::TestWithParam<Case> {
  protected:
@@ -37,7 +41,7 @@ class Observed : public testing::TestWithParam<Case> {
     randomize(bert_);
   }
   static config::ModelConfig shape() {
-    config::ModelConfig m = small_model();
+    config::ModelConfig m = model_with(GetParam().residual_scale, GetParam().norm);
     m.pooling = GetParam().pooling;
     return m;
   }
@@ -63,7 +67,10 @@ class Observed : public testing::TestWithParam<Case> {
 
 INSTANTIATE_TEST_SUITE_P(Heads, Observed,
                          testing::Values(Case{HeadKind::classifier, "cls"}, Case{HeadKind::classifier, "mean"},
-                                         Case{HeadKind::regressor, "cls"}, Case{HeadKind::mlm, "cls"}),
+                                         Case{HeadKind::regressor, "cls"}, Case{HeadKind::mlm, "cls"},
+                                         Case{HeadKind::classifier, "mean", "deepnorm"},
+                                         Case{HeadKind::mlm, "cls", "trained"},
+                                         Case{HeadKind::classifier, "mean", "1", "none"}),
                          [](const auto& info) { return name_of(info.param); });
 
 // One rounding error for each term of a product (at most I of them) and one for each of a dozen steps a layer, of

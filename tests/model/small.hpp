@@ -2,6 +2,8 @@
 // alone.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -56,9 +58,20 @@ inline batch::Batch batch_of(HeadKind head, const std::vector<std::int32_t>& seq
   return b;
 }
 
+// The other residual sums that a model may have, and BERT's own.
+inline config::ModelConfig model_with(const char* residual_scale, const char* norm = "post") {
+  config::ModelConfig m = small_model();
+  m.norm = norm;
+  EXPECT_TRUE(config::set_residual_scale(m, residual_scale));
+  return m;
+}
+inline std::vector<config::ModelConfig> residual_sums() {
+  return {model_with("1"), model_with("deepnorm"), model_with("trained"), model_with("1", "none")};
+}
+
 inline void randomize(Bert& bert) {
   for (const params::Parameter& p : bert.parameters().all()) {
-    const bool scale = p.role == params::Role::norm_scale;
+    const bool scale = p.role == params::Role::norm_scale || p.role == params::Role::residual_scale;
     const auto values = testing_tools::random_values(p.size, p.name, 0.2);
     for (std::int64_t i = 0; i < p.size; ++i)
       bert.values()[static_cast<std::size_t>(p.offset + i)] =

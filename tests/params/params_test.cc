@@ -98,9 +98,47 @@ TEST(Table, FansAreTorchs) {
   EXPECT_EQ(mlm.at("cls.predictions.bias").weight_fan_in, 0) << "its decoder is tied to an embedding";
 }
 
+config::ModelConfig with(const char* residual_scale, const char* norm) {
+  config::ModelConfig model = shape("tiny", 100);
+  model.norm = norm;
+  EXPECT_TRUE(config::set_residual_scale(model, residual_scale));
+  return model;
+}
+
+// Other residual sums: a tensor or a number beside or instead of each LayerNorm of the layers, in the part `norms`,
+// without weight decay. A fixed factor is no parameter.
+TEST(Table, HasWhatTheResidualSumsNeed) {
+  const std::int64_t h = 128, sums = 2 * 2;
+  const ParameterTable bert = bert_parameters(with("1", "post"), config::HeadKind::classifier, 2);
+  EXPECT_EQ(bert_parameters(with("deepnorm", "post"), config::HeadKind::classifier, 2).size(), bert.size());
+  const ParameterTable trained = bert_parameters(with("trained", "post"), config::HeadKind::classifier, 2);
+  EXPECT_EQ(trained.size(), bert.size() + sums * h);
+  EXPECT_EQ(trained.at("bert.encoder.layer.1.attention.output.residual_scale").shape, std::vector<std::int64_t>{h});
+  const ParameterTable without = bert_parameters(with("1", "none"), config::HeadKind::classifier, 2);
+  EXPECT_EQ(without.size(), bert.size() - (sums + 1) * 2 * h + sums);
+  EXPECT_EQ(without.at("bert.encoder.layer.0.output.branch_scale").shape, std::vector<std::int64_t>{1});
+  std::int64_t scales = 0;
+  for (const ParameterTable* table : {&trained, &without})
+    for (const Parameter& p : table->all()) {
+      if (p.role != Role::residual_scale) continue;
+      ++scales;
+      EXPECT_EQ(part_of(p), Part::norms) << p.name;
+      EXPECT_FALSE(p.decays()) << p.name;
+      EXPECT_GE(p.layer, 0) << p.name;
+    }
+  EXPECT_EQ(scales, 2 * sums);
+  const ParameterTable mlm = bert_parameters(with("1", "none"), config::HeadKind::mlm, 0);
+  for (const Parameter& p : mlm.all())
+    EXPECT_EQ(p.name.find("LayerNorm") != std::string::npos, p.name.starts_with("cls.predictions.transform.LayerNorm"))
+        << p.name;
+}
+
 // checkpoint/ stands beside params/ and so keeps a list of its own: the two must be equal.
-TEST(Table, IsWhatCheckpointsHold) {
-  const config::ModelConfig model = shape("tiny", 100);
+class TableAndCheckpoint : public testing::TestWithParam<config::ModelConfig> {};
+INSTANTIATE_TEST_SUITE_P(ResidualSums, TableAndCheckpoint,
+                         testing::Values(with("1", "post"), with("trained", "post"), with("1", "none")));
+TEST_P(TableAndCheckpoint, AreOne) {
+  const config::ModelConfig model = GetParam();
   std::map<std::string, std::vector<std::int64_t>> known;
   for (const checkpoint::KnownTensor& tensor : checkpoint::known_tensors(model)) known[tensor.name] = tensor.shape;
   for (const auto head : {config::HeadKind::classifier, config::HeadKind::regressor, config::HeadKind::mlm}) {

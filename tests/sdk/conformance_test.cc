@@ -299,6 +299,43 @@ TEST(Conformance, FindsLaxOptions) {
                "the output left alone where it fails");
 }
 
+// A strategy for models of another kind is checked in such a model, and its faults are found there.
+struct ForModelsWithoutNorm : Good {
+  static constexpr Facts kFacts{
+      .id = "without_norm/1", .summary = "s", .source = "s", .natural_roles = IL_ROLE_MATRIX | IL_ROLE_RESIDUAL_SCALE};
+  using Good::Good;
+  void check(const il_param& param, const Sources&) const {
+    if (param.normed != 0) throw Refusal("it has norms");
+  }
+  void fill(const il_param& param, const Host& host, std::span<float> values) const {
+    check(param, Sources(nullptr));
+    Good::fill(param, host, values);
+  }
+};
+struct ForNoModel : ForModelsWithoutNorm {
+  using ForModelsWithoutNorm::ForModelsWithoutNorm;
+  void check(const il_param&, const Sources&) const { throw Refusal("not this one"); }
+  void fill(const il_param&, const Host&, std::span<float>) const { throw Refusal("not this one"); }
+};
+struct WritesNanInItsModel : ForModelsWithoutNorm {
+  using ForModelsWithoutNorm::ForModelsWithoutNorm;
+  void fill(const il_param& param, const Host& host, std::span<float> values) const {
+    ForModelsWithoutNorm::fill(param, host, values);
+    values.back() = std::numeric_limits<float>::quiet_NaN();
+  }
+};
+
+TEST(Conformance, ChecksAStrategyInTheModelThatItIsFor) {
+  for (const Finding& finding : check_strategy(*strategy<ForModelsWithoutNorm>())) ADD_FAILURE() << to_text(finding);
+  const auto none = check_strategy(*strategy<ForNoModel>());
+  ASSERT_FALSE(none.empty());
+  EXPECT_NE(to_text(none.front()).find("expected success, got error \"not this one\""), std::string::npos)
+      << to_text(none.front());
+  const auto nan = check_strategy(*strategy<WritesNanInItsModel>());
+  ASSERT_FALSE(nan.empty());
+  EXPECT_NE(to_text(nan.back()).find("branch_scale: expected finite values"), std::string::npos) << to_text(nan.back());
+}
+
 TEST(Conformance, FindsAnExtensionThatAnswersToAnything) {
   expect_found(findings_of_changed([](il_strategy& s) { s.extension = everything; }), "null for an unknown id");
 }

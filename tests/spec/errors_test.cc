@@ -217,12 +217,12 @@ TEST(Errors, ModelAndTask) {
        "  hint: did you mean \"tiny\"?"},
       {model("{checkpoint: x, shape: tiny}"),
        "s.yaml:2:24: model.shape: expected no such key beside model.checkpoint, got \"tiny\"\n"
-       "  hint: a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads and "
-       "intermediate may stand beside it"},
+       "  hint: a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads, "
+       "intermediate, norm and residual_scale may stand beside it"},
       {model("{checkpoint: x, vocabulary: /v}"),
        "s.yaml:2:24: model.vocabulary: expected no such key beside model.checkpoint, got \"/v\"\n"
-       "  hint: a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads and "
-       "intermediate may stand beside it"},
+       "  hint: a checkpoint brings its shape and vocabulary; only pooling, cased, layers, hidden, heads, "
+       "intermediate, norm and residual_scale may stand beside it"},
       {model("{chekpoint: x}"), "s.yaml:2:9: unknown key \"model.chekpoint\"\n  hint: did you mean \"checkpoint\"?"},
       {model("{checkpoint: [x]}"),
        "s.yaml:2:21: model.checkpoint: expected a folder or {experiment: FILE}, got a list"},
@@ -238,6 +238,11 @@ TEST(Errors, ModelAndTask) {
        "s.yaml:2:34: model.activation: expected one of gelu, gelu_new, got \"relu\"\n  hint: did you mean \"gelu\"?"},
       {model("{shape: tiny, layer_norm_epsilon: 0}"),
        "s.yaml:2:42: model.layer_norm_epsilon: expected a number above 0, got \"0\""},
+      {model("{shape: tiny, norm: pre}"), "s.yaml:2:28: model.norm: expected one of post, none, got \"pre\""},
+      {model("{shape: tiny, residual_scale: 0}"),
+       "s.yaml:2:38: model.residual_scale: expected a number above 0, deepnorm or trained, got \"0\""},
+      {model("{shape: tiny, residual_scale: deep}"),
+       "s.yaml:2:38: model.residual_scale: expected a number above 0, deepnorm or trained, got \"deep\""},
       {task("cola"), "s.yaml:2:7: task: expected a map, got \"cola\""},
       {task("{data: x}"),
        "s.yaml:2:7: task.name: expected the name of a task, got nothing\n  hint: task: {name: mrpc, data: FOLDER}"},
