@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -25,6 +26,14 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostBytes = 1 << 20;  // that a child may say: a plugin may find the pipe
+
+// Memory that a process may write to and shares with nobody, in MiB, touched or not; 0 where it cannot be read.
+double mebibytes_of(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/statm");
+  double size = 0, resident = 0, shared = 0, text = 0, library = 0, data = 0;
+  file >> size >> resident >> shared >> text >> library >> data;
+  return file ? data * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20) : 0;
+}
 
 // --- the child: says a JSON array a line: ["at", what], ["finding", subject, expected, got], ["checked", id], ["end"]
 
@@ -72,10 +81,15 @@ void check_in_child(const std::string& file, const std::map<std::string, sdk::Op
   }
 }
 
-[[noreturn]] void be_child(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options, int pipe) {
+[[noreturn]] void be_child(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options,
+                           const CheckLimits& limits, int pipe) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  // The parent looks at our memory and says so; this holds should it look too late.
+  const auto most = static_cast<rlim_t>((mebibytes_of(::getpid()) + 2 * limits.mebibytes) * (1 << 20));
+  const rlimit memory{most, most};
+  ::setrlimit(RLIMIT_DATA, &memory);
   if (const int null = ::open("/dev/null", O_WRONLY); null >= 0) ::dup2(null, STDOUT_FILENO);  // results are ours
   const Teller teller(pipe);
   try {
@@ -89,20 +103,25 @@ void check_in_child(const std::string& file, const std::map<std::string, sdk::Op
 
 // --- the parent
 
-// Everything that comes until the pipe closes or the time is over; true where it closed.
-bool listen(int pipe, Clock::time_point deadline, std::string& heard) {
-  while (heard.size() < kMostBytes) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) return false;
+enum class Heard { all, too_late, too_much_memory };
+
+// Everything that comes until the pipe closes or a limit is reached.
+Heard listen(int pipe, pid_t process, const CheckLimits& limits, std::string& heard) {
+  constexpr int kLook = 20;  // ms between looks at its memory: it cannot write more than 1 GiB or so in between
+  const auto deadline =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limits.seconds));
+  const double at_start = mebibytes_of(::getpid());  // as the child's, which is a fork
+  while (heard.size() < kMostBytes && Clock::now() < deadline) {
+    if (mebibytes_of(process) > at_start + limits.mebibytes) return Heard::too_much_memory;
     pollfd waiting{pipe, POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(std::min<long long>(left, 1000))) <= 0) continue;
+    if (::poll(&waiting, 1, kLook) <= 0) continue;
     char buffer[4096];
     const ssize_t n = ::read(pipe, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return true;
+    if (n <= 0) return Heard::all;
     heard.append(buffer, static_cast<std::size_t>(n));
   }
-  return false;
+  return Heard::too_late;
 }
 
 // What the whole lines say. Returns where the child was last, or nothing where it came to its end.
@@ -128,7 +147,7 @@ std::string how_it_ended(int status) {
 }  // namespace
 
 PluginVerdict check_plugin(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options,
-                           double seconds) {
+                           const CheckLimits& limits) {
   if (!fs::exists(file)) throw base::Error({file, "plugin", "a file", "nothing", ""});
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw base::Error({file, "a pipe", "", std::strerror(errno), ""});
@@ -136,17 +155,16 @@ PluginVerdict check_plugin(const std::string& file, const std::map<std::string, 
   if (pid < 0) throw base::Error({file, "a process", "", std::strerror(errno), ""});
   if (pid == 0) {
     ::close(ends[0]);
-    be_child(file, options, ends[1]);
+    be_child(file, options, limits, ends[1]);
   }
   ::close(ends[1]);
   std::string heard;
-  const auto limit = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  const bool closed = listen(ends[0], Clock::now() + limit, heard);
+  const Heard outcome = listen(ends[0], pid, limits, heard);
   ::close(ends[0]);
   // A closed pipe is not yet an end: a plugin may close it and stay.
   int status = 0;
   pid_t ended = 0;
-  for (int i = 0; closed && ended == 0 && i < 100; ++i) {
+  for (int i = 0; outcome == Heard::all && ended == 0 && i < 100; ++i) {
     ended = ::waitpid(pid, &status, WNOHANG);
     if (ended == 0) ::poll(nullptr, 0, 10);
   }
@@ -157,8 +175,11 @@ PluginVerdict check_plugin(const std::string& file, const std::map<std::string, 
   PluginVerdict verdict;
   try {
     const std::string at = take_lines(heard, verdict);
-    if (ended == 0)
-      verdict.fatal = (at.empty() ? "at its end" : at) + ": did not return within " + base::number_text(seconds) + " s";
+    const std::string where = at.empty() ? "at its end" : at;
+    if (outcome == Heard::too_much_memory)
+      verdict.fatal = where + ": took more than " + base::number_text(limits.mebibytes) + " MiB of memory";
+    else if (ended == 0)
+      verdict.fatal = where + ": did not return within " + base::number_text(limits.seconds) + " s";
     else if (!at.empty())
       verdict.fatal = at + ": " + how_it_ended(status);
     else if (status != 0)

@@ -12,8 +12,8 @@ namespace initlab::app {
 namespace {
 
 std::vector<std::string> roles_of(std::uint32_t bits) {
-  constexpr std::uint32_t kBits[] = {IL_ROLE_MATRIX, IL_ROLE_EMBEDDING, IL_ROLE_BIAS, IL_ROLE_NORM_SCALE,
-                                     IL_ROLE_NORM_SHIFT};
+  constexpr std::uint32_t kBits[] = {IL_ROLE_MATRIX,     IL_ROLE_EMBEDDING,  IL_ROLE_BIAS,
+                                     IL_ROLE_NORM_SCALE, IL_ROLE_NORM_SHIFT, IL_ROLE_RESIDUAL_SCALE};
   const std::vector<std::string> names = config::role_names();
   std::vector<std::string> roles;
   for (std::size_t i = 0; i < names.size(); ++i)
@@ -78,10 +78,12 @@ std::map<std::string, sdk::OptionTexts> options_of(const po::variables_map& valu
 
 // Exit code 0: it keeps its promises.
 int check(const std::string& file, const po::variables_map& values) {
-  const double seconds = values["seconds"].as<double>();
-  if (!(seconds > 0 && seconds <= 1e6))
-    throw base::Error({"command line", "--seconds", "a number above 0", base::number_text(seconds), ""});
-  const PluginVerdict verdict = check_plugin(file, options_of(values), seconds);
+  const CheckLimits limits{values["seconds"].as<double>(), values["memory"].as<double>()};
+  if (!(limits.seconds > 0 && limits.seconds <= 1e6))
+    throw base::Error({"command line", "--seconds", "a number above 0", base::number_text(limits.seconds), ""});
+  if (!(limits.mebibytes >= 64 && limits.mebibytes <= 1e9))
+    throw base::Error({"command line", "--memory", "at least 64 MiB", base::number_text(limits.mebibytes), ""});
+  const PluginVerdict verdict = check_plugin(file, options_of(values), limits);
   if (values["json"].as<bool>()) {
     base::Json findings = base::Json::array();
     for (const sdk::Finding& f : verdict.findings)
@@ -107,8 +109,9 @@ void declare(po::options_description& options, po::positional_options_descriptio
       ("check", po::value<std::string>(),
        "run the conformance suite on this file, in a process of its own; exit code 1: it breaks a promise")  //
       ("with", po::value<std::vector<std::string>>()->composing(),
-       "with --check: STRATEGY:KEY=VALUE, for an option without default; may be given again")          //
-      ("seconds", po::value<double>()->default_value(120), "with --check: the most that it may take")  //
+       "with --check: STRATEGY:KEY=VALUE, for an option without default; may be given again")                  //
+      ("seconds", po::value<double>()->default_value(120), "with --check: the most that it may take")          //
+      ("memory", po::value<double>()->default_value(2048), "with --check: the most that it may take, in MiB")  //
       ("json", po::bool_switch(), "the list, or the verdict, as JSON");
   positional.add("files", -1);
 }
@@ -130,11 +133,11 @@ int run(const po::variables_map& values, const Context& context) {
 
 const Verb kPlugins = {
     "plugins",
-    "[PLUGIN.so...] [--json] | --check PLUGIN.so [--with STRATEGY:KEY=VALUE]... [--seconds N] [--json]",
+    "[PLUGIN.so...] [--json] | --check PLUGIN.so [--with STRATEGY:KEY=VALUE]... [--seconds N] [--memory MIB] [--json]",
     "every strategy: id, summary, natural roles, options with defaults, source, file",
     "Libraries are looked for in the files named here, in the folders of INITLAB_PLUGIN_PATH, and in the folder\n"
     "of plugins beside the program. --check runs the conformance suite on one file in a process of its own: a plugin\n"
-    "that crashes or never returns is named, with the strategy at work.",
+    "that crashes, never returns or takes memory without end is named, with the strategy at work.",
     declare,
     run};
 

@@ -192,9 +192,9 @@ TEST_F(SelftestVerb, AWrongPluginBesideTheProgramIsNamed) {
 
 class PluginsCheck : public ProgramTest {
  protected:
-  Said check(const std::string& fault, const std::string& seconds = "60") const {
-    return initlab(
-        {"plugins", "--check", (fs::path(INITLAB_BROKEN) / ("check_" + fault + ".so")).string(), "--seconds", seconds});
+  Said check(const std::string& fault, const std::string& seconds = "60", const std::string& memory = "2048") const {
+    return initlab({"plugins", "--check", (fs::path(INITLAB_BROKEN) / ("check_" + fault + ".so")).string(), "--seconds",
+                    seconds, "--memory", memory});
   }
 };
 
@@ -229,6 +229,16 @@ TEST_F(PluginsCheck, OneThatNeverReturnsIsStopped) {
   EXPECT_EQ(said.code, 1) << said.err;
   EXPECT_NE(said.out.find("strategy broken/1: did not return within 1.5 s"), std::string::npos) << said.out;
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+}
+
+TEST_F(PluginsCheck, OneThatTakesMemoryWithoutEndIsStopped) {
+  for (const char* fault : {"takes_all_memory", "reserves_all_memory"}) {
+    const Said said = check(fault, "60", "512");
+    EXPECT_EQ(said.code, 1) << said.err;
+    EXPECT_NE(said.out.find("strategy broken/1: took more than 512 MiB of memory"), std::string::npos) << said.out;
+  }
+  EXPECT_EQ(check("nothing", "60", "512").code, 0) << "what a check needs is less";
+  EXPECT_EQ(check("nothing", "60", "1").code, 2);
 }
 
 TEST_F(PluginsCheck, OneThatEndsTheProcessIsNamed) {
