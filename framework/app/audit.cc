@@ -1,14 +1,13 @@
 // `initlab audit`: for every tensor of a spec's arms or of a run, what filled it and whether that is what was asked
 // for.
-#include <cmath>
 #include <iostream>
 
 #include "app/common.hpp"
+#include "app/tensors.hpp"
 #include "base/text.hpp"
 #include "compute/threads.hpp"
 #include "init/audit.hpp"
 #include "log/run_file.hpp"
-#include "report/report.hpp"
 #include "sweep/folder.hpp"
 #include "sweep/initialize.hpp"
 
@@ -75,45 +74,6 @@ std::vector<Subject> of_spec(const po::variables_map& values, const Context& con
   return subjects;
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::vector<std::string> parts;
-  for (const std::int64_t n : shape) parts.push_back(std::to_string(n));
-  return base::join(parts, " x ");
-}
-
-std::string calibration_of(const record::InitRecord& t) {
-  if (t.calibration_rounds == 0) return "-";
-  const std::string rounds = std::to_string(t.calibration_rounds) + (t.calibration_rounds == 1 ? " round" : " rounds");
-  return std::isnan(t.calibrated_stddev) ? rounds : rounds + ", output std " + significant(t.calibrated_stddev);
-}
-
-std::string origin_of(const record::InitRecord& t) {
-  if (!t.source_key.empty()) return t.source_key == t.name ? "the checkpoint" : t.source_key;
-  return t.stream.empty() ? "-" : "stream " + t.stream;
-}
-
-void print_table(const Subject& subject) {
-  std::vector<std::vector<std::string>> rows = {{"tensor", "shape", "strategy", "rule", "from", "mean", "wanted", "std",
-                                                 "wanted", "min", "max", "zeros", "rank", "calibrated", "sha256",
-                                                 "first step"}};
-  for (const record::InitRecord& t : subject.tensors)
-    rows.push_back({t.name, shape_text(t.shape), t.strategy, t.rule, origin_of(t), significant(t.mean),
-                    significant(t.requested_mean), significant(t.stddev), significant(t.requested_stddev),
-                    significant(t.min), significant(t.max), significant(t.zeros), significant(t.effective_rank),
-                    calibration_of(t), t.sha256.substr(0, 8),
-                    t.sha256_first_step.empty()       ? "-"
-                    : t.sha256_first_step == t.sha256 ? "same"
-                                                      : t.sha256_first_step.substr(0, 8)});
-  std::vector<bool> right(rows[0].size(), false);
-  for (std::size_t i = 5; i <= 12; ++i) right[i] = true;
-  std::cout << report::align(rows, right) << "\n";
-  if (subject.unused.empty()) return;
-  std::cout << "tensors of the checkpoint that nothing read:\n";
-  for (const record::UnusedTensor& u : subject.unused)
-    std::cout << "  " << u.key << (u.tensor.empty() ? "  (the model has no place for it)" : "") << "\n";
-  std::cout << "\n";
-}
-
 void print(const Subject& subject, bool explain) {
   std::cout << subject.title << "\n\n";
   if (explain) {
@@ -122,7 +82,9 @@ void print(const Subject& subject, bool explain) {
       std::cout << "  " << line << "\n";
     std::cout << "\n";
   } else {
-    print_table(subject);
+    print_tensors(subject.tensors);
+    print_unused(subject.unused);
+    std::cout << "\n";
   }
   for (const init::Finding& finding : subject.findings)
     std::cout << init::to_text(finding.severity) << ": " << finding.tensor << ": " << finding.text << "\n";
@@ -131,33 +93,6 @@ void print(const Subject& subject, bool explain) {
 }
 
 base::Json as_json(const Subject& subject) {
-  base::Json tensors = base::Json::array();
-  for (const record::InitRecord& t : subject.tensors)
-    tensors.push_back({{"name", t.name},
-                       {"role", t.role},
-                       {"shape", t.shape},
-                       {"rule", t.rule},
-                       {"place", t.place},
-                       {"strategy", t.strategy},
-                       {"options", t.options},
-                       {"source_file", t.source_file},
-                       {"source_key", t.source_key},
-                       {"source_sha256", t.source_sha256},
-                       {"stream", t.stream},
-                       {"requested_mean", finite(t.requested_mean)},
-                       {"requested_std", finite(t.requested_stddev)},
-                       {"mean", finite(t.mean)},
-                       {"std", finite(t.stddev)},
-                       {"min", finite(t.min)},
-                       {"max", finite(t.max)},
-                       {"zeros", finite(t.zeros)},
-                       {"effective_rank", finite(t.effective_rank)},
-                       {"calibration_rounds", t.calibration_rounds},
-                       {"calibrated_std", finite(t.calibrated_stddev)},
-                       {"sha256", t.sha256},
-                       {"sha256_first_step", t.sha256_first_step}});
-  base::Json unused = base::Json::array();
-  for (const record::UnusedTensor& u : subject.unused) unused.push_back({{"key", u.key}, {"tensor", u.tensor}});
   base::Json findings = base::Json::array();
   for (const init::Finding& f : subject.findings)
     findings.push_back({{"severity", init::to_text(f.severity)}, {"tensor", f.tensor}, {"text", f.text}});
@@ -165,8 +100,8 @@ base::Json as_json(const Subject& subject) {
           {"settings", base::parse_json(subject.settings.empty() ? "{}" : subject.settings, subject.title)},
           {"file", subject.file},
           {"checkpoint", subject.checkpoint},
-          {"tensors", std::move(tensors)},
-          {"unused", std::move(unused)},
+          {"tensors", tensors_json(subject.tensors)},
+          {"unused", unused_json(subject.unused)},
           {"findings", std::move(findings)},
           {"explanation", init::explain(subject.tensors, subject.unused, subject.checkpoint)}};
 }

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "app/common.hpp"
+#include "app/tensors.hpp"
 #include "base/text.hpp"
 #include "compare/compare.hpp"
 #include "log/run_file.hpp"
@@ -9,12 +10,6 @@
 
 namespace initlab::app {
 namespace {
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::vector<std::string> parts;
-  for (const std::int64_t n : shape) parts.push_back(std::to_string(n));
-  return base::join(parts, " x ");
-}
 
 void print_certificate(const record::Run& run) {
   const record::RunHeader& h = run.header;
@@ -87,12 +82,9 @@ void print_diagnostics(const record::Run& run) {
 }
 
 void print_init(const record::Run& run) {
-  std::vector<std::vector<std::string>> rows = {
-      {"tensor", "shape", "strategy", "rule", "from", "mean", "std", "min", "max"}};
-  for (const record::InitRecord& t : run.init)
-    rows.push_back({t.name, shape_text(t.shape), t.strategy, t.rule, t.source_key.empty() ? "-" : t.source_key,
-                    significant(t.mean), significant(t.stddev), significant(t.min), significant(t.max)});
-  std::cout << "initialization\n" << report::align(rows, {false, false, false, false, false, true, true, true, true});
+  std::cout << "initialization\n";
+  print_tensors(run.init);
+  print_unused(run.header.checkpoint_unused);
 }
 
 base::Json as_json(const record::Diagnosis& diagnostics) {
@@ -168,22 +160,8 @@ base::Json as_json(const record::Run& run) {
   }
   out["eval"] = std::move(eval);
   out["diagnostics"] = as_json(run.diagnostics);
-  base::Json init = base::Json::array();
-  for (const record::InitRecord& t : run.init)
-    init.push_back({{"name", t.name},
-                    {"role", t.role},
-                    {"shape", t.shape},
-                    {"rule", t.rule},
-                    {"strategy", t.strategy},
-                    {"options", t.options},
-                    {"source_file", t.source_file},
-                    {"source_key", t.source_key},
-                    {"mean", finite(t.mean)},
-                    {"std", finite(t.stddev)},
-                    {"min", finite(t.min)},
-                    {"max", finite(t.max)},
-                    {"sha256", t.sha256}});
-  out["init"] = std::move(init);
+  out["init"] = tensors_json(run.init);
+  out["unused"] = unused_json(run.header.checkpoint_unused);
   return out;
 }
 

@@ -133,6 +133,11 @@ TEST_F(Verbs, RunsOnceAndCompares) {
   EXPECT_EQ(shown["train"].size(), 8u);
   EXPECT_EQ(shown["eval"].size(), 3u);  // steps 3, 6, 8
   EXPECT_EQ(shown["state"], "finished");
+  const Json audited = base::parse_json(initlab({"audit", files[0].string(), "--json"}).out, "audit")["arms"][0];
+  EXPECT_EQ(shown["init"], audited["tensors"]) << "the two say the same of a tensor";
+  EXPECT_EQ(shown["unused"], audited["unused"]);
+  EXPECT_EQ(shown["init"][0]["sha256_first_step"], shown["init"][0]["sha256"]);
+  EXPECT_NE(show.out.find("stream init/bert.pooler.dense.weight"), std::string::npos) << show.out;
   EXPECT_EQ(initlab({"compare", (folder_ / "results").string(), "--at", "step:3"}).code, 0);
   EXPECT_EQ(initlab({"compare", (folder_ / "results").string(), "--metric", "f2"}).code, 2);
 }
