@@ -160,6 +160,19 @@ class BenchPeer(unittest.TestCase):
         self.assertEqual(self.results(), full)
         self.assertTrue(self.results("_quick")["rows"]["tiny_sst2/f32"]["quick"])
 
+    def test_brief_tries_the_first_variants_alone_in_fewer_steps(self):
+        self.run_script("--workloads", "tiny_sst2", "--brief")
+        row = self.results()["rows"]["tiny_sst2/f32"]
+        tried = [t["name"] for t in row["search"] if t["counts"]]
+        self.assertEqual(tried, ["stock", "tuned, sdpa attention", "tuned, eager attention"])
+        self.assertEqual(row["variant"]["name"], "tuned, eager attention")
+        self.assertEqual((row["brief"], row["quick"], row["steps"], row["warmup"]), (True, False, 2 * 60, 2))
+        self.assertEqual(len(row["pairs"][0]["initlab"]["steps_ms"]), 2 * 60)
+        self.assertEqual(self.calls()[-6:], ["initlab:tiny_sst2", "eager"] * 3)
+        self.run_script("--workloads", "tiny_sst2")
+        row = self.results()["rows"]["tiny_sst2/f32"]
+        self.assertEqual((row["brief"], row["steps"]), (False, 200))
+
     def test_a_row_that_cannot_be_measured_is_left_out_and_named(self):
         self.set_speeds(**{"initlab:tiny_sst2": ["fail"]})
         _, err = self.run_script("--workloads", "tiny_sst2,mini_sst2", code=1)
