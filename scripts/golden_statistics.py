@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/compare/golden.json: what scipy and brute force say about few paired numbers.
+"""Writes tests/compare/golden.json: what scipy, root finding and brute force say about few paired numbers.
 
     scripts/golden_statistics.py
 
@@ -12,7 +12,7 @@ import pathlib
 from fractions import Fraction
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "compare" / "golden.json"
 
@@ -52,9 +52,31 @@ def large_exact_p(differences):
     return float(count / 2 ** len(differences))
 
 
+def fieller(numerators, denominators, level):
+    """Fieller's set by inverting scipy's t test root by root: no formula for the set enters."""
+    y, x = np.asarray(numerators), np.asarray(denominators)
+    critical = stats.t.ppf((1 + level) / 2, len(x) - 1)
+
+    def excess(angles):
+        """How far the test of mean(y - r x) = 0 is beyond its critical value, at each r = tan(angle)."""
+        residuals = np.outer(y, np.cos(angles)) - np.outer(x, np.sin(angles))
+        return np.abs(stats.ttest_1samp(residuals, 0, axis=0).statistic) - critical
+
+    # Once around the circle of ratios: -pi/2 and pi/2 are both the ratio "infinite".
+    angles = np.linspace(-math.pi / 2, math.pi / 2, 100_001)
+    values = excess(angles)
+    roots = [optimize.brentq(lambda angle: excess([angle])[0], a, b, xtol=1e-15, rtol=1e-15)
+             for a, b, u, v in zip(angles, angles[1:], values, values[1:]) if u * v < 0]
+    bounded = values[0] > 0
+    assert len(roots) in (0, 2) and not (bounded and not roots), roots
+    if not roots:
+        return {"kind": "everything"}
+    return {"kind": "interval" if bounded else "outside", "low": math.tan(roots[0]), "high": math.tan(roots[1])}
+
+
 def main():
     rng = np.random.default_rng(20)
-    golden = {"intervals": [], "sign_flip": [], "ties": [], "monte_carlo": []}
+    golden = {"intervals": [], "sign_flip": [], "ties": [], "monte_carlo": [], "fieller": []}
     for n in (2, 3, 5, 8, 20, 100):
         for level in (0.8, 0.95, 0.99):
             values = [float(v) for v in rng.normal(0.7, 0.05, n)]
@@ -82,6 +104,17 @@ def main():
         p = large_exact_p(values)
         golden["monte_carlo"].append({"differences": values, "p": p})
         assert 1e-6 < p <= 1 and math.isfinite(p)
+
+    # Shares of a gain: large, small and doubtful gains, of either sign; arms that keep much, little and less than nothing.
+    for n, level in ((3, 0.95), (6, 0.8), (6, 0.95), (12, 0.95)):
+        for gain, spread in ((0.4, 0.02), (-0.4, 0.02), (0.1, 0.05), (0.02, 0.05), (0.0, 0.05)):
+            for share in (0.9, -0.3):
+                gains = rng.normal(gain, spread, n)
+                kept = share * gains + rng.normal(0, 0.02, n)
+                x, y = [float(v) for v in gains], [float(v) for v in kept]
+                golden["fieller"].append({"numerators": y, "denominators": x, "level": level, **fieller(y, x, level)})
+    kinds = [case["kind"] for case in golden["fieller"]]
+    assert all(kinds.count(kind) >= 3 for kind in ("interval", "outside", "everything")), kinds
     OUT.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
     print(f"{OUT}: {', '.join(f'{len(cases)} {name}' for name, cases in golden.items())}")
 

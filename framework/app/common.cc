@@ -142,7 +142,8 @@ void declare_compare_options(po::options_description& options) {
       ("baseline", po::value<std::string>(), "arm that the others are compared with")       //
       ("better", po::value<std::string>(), "higher or lower")                               //
       ("threshold", po::value<double>(), "report the steps until the metric reaches this")  //
-      ("at", po::value<std::string>(), "which evaluation counts: last, best, or step:N");
+      ("at", po::value<std::string>(), "which evaluation counts: last, best, or step:N")    //
+      ("gain", po::value<std::string>(), "FROM:TO, two arms: report what share of their difference the others keep");
 }
 
 compare::Options compare_options(const po::variables_map& values) {
@@ -161,6 +162,13 @@ compare::Options compare_options(const po::variables_map& values) {
   if (options.better && *options.better != "higher" && *options.better != "lower")
     throw base::Error({"command line", "--better", "higher or lower", base::quote(*options.better), ""});
   if (options.at) compare::parse_at(*options.at);
+  if (const auto gain = text("gain")) {
+    const std::vector<std::string_view> arms = base::split(*gain, ':');
+    if (arms.size() != 2 || arms[0].empty() || arms[1].empty())
+      throw base::Error(
+          {"command line", "--gain", "two arms as FROM:TO", base::quote(*gain), "--gain random:pretrained"});
+    options.gain = compare::Gain{std::string(arms[0]), std::string(arms[1])};
+  }
   return options;
 }
 

@@ -51,7 +51,7 @@ base::Json settings_of(const sweep::Prepared& run);
 
 std::unique_ptr<init::Catalog> open_catalog(const std::vector<std::string>& from_spec, const Context& context);
 
-// Options of verbs that compare: --metric, --baseline, --better, --threshold, --at.
+// Options of verbs that compare: --metric, --baseline, --better, --threshold, --at, --gain.
 void declare_compare_options(po::options_description& options);
 compare::Options compare_options(const po::variables_map& values);
 

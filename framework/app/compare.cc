@@ -63,9 +63,10 @@ int run(const po::variables_map& values, const Context&) {
     throw base::Error({base::join(paths, " "), "--json", "runs of one experiment", base::join(names, ", "),
                        "name one: --experiment " + names.front()});
   std::vector<record::Run> exported;
+  std::vector<compare::Comparison> comparisons;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::vector<record::Run>& runs = groups[names[i]];
-    const compare::Comparison comparison = compare::compare(runs, options);
+    const compare::Comparison& comparison = comparisons.emplace_back(compare::compare(runs, options));
     if (json) {
       std::cout << base::json_pretty(report::to_json(comparison)) << "\n";
     } else {
@@ -73,7 +74,8 @@ int run(const po::variables_map& values, const Context&) {
     }
     exported.insert(exported.end(), runs.begin(), runs.end());
   }
-  if (values.count("csv") != 0) base::write_file(values["csv"].as<std::string>(), report::to_csv(exported));
+  if (values.count("csv") != 0)
+    base::write_file(values["csv"].as<std::string>(), report::to_csv(exported, comparisons));
   return kDone;
 }
 
@@ -81,13 +83,15 @@ int run(const po::variables_map& values, const Context&) {
 
 const Verb kCompare = {
     "compare",
-    "RESULTS... [--at last|best|step:N] [--metric M] [--baseline ARM] [--threshold X] [--json] [--csv FILE]",
+    "RESULTS... [--at last|best|step:N] [--metric M] [--baseline ARM] [--threshold X] "
+    "[--gain FROM:TO] [--json] [--csv FILE]",
     "compare finished runs, paired by replicate",
     "RESULTS are run files or folders of them. Per arm (and grid point): n, failed, mean and standard deviation of the "
     "metric;\n"
     "the difference to the baseline arm paired by replicate, with a 95 % interval (Student t) and the exact sign-flip "
     "p; steps\n"
-    "to the threshold, with misses; and the constant-class score beside them. docs/STATISTICS.md has the formulas.",
+    "to the threshold, with misses; the constant-class score beside them; and, with a gain, what share of it each arm "
+    "keeps. docs/STATISTICS.md has the formulas.",
     declare,
     run};
 

@@ -66,20 +66,40 @@ std::string choose_better(const record::RunHeader& header, const Options& option
   return metric == "loss" ? "lower" : "higher";
 }
 
+std::vector<std::string> arm_names(std::span<const record::Run> runs) {
+  std::set<std::string> arms;
+  for (const record::Run& run : runs) arms.insert(run.header.arm);
+  return {arms.begin(), arms.end()};
+}
+
 // A baseline asked for must exist; one that only the runs name may be still to come, and a note says so.
 std::string choose_baseline(std::span<const record::Run> runs, const record::RunHeader& header,
                             const Options& options) {
-  std::vector<std::string> arms;
-  for (const record::Run& run : runs)
-    if (std::find(arms.begin(), arms.end(), run.header.arm) == arms.end()) arms.push_back(run.header.arm);
-  std::sort(arms.begin(), arms.end());
   if (options.baseline) {
+    const std::vector<std::string> arms = arm_names(runs);
     if (std::find(arms.begin(), arms.end(), *options.baseline) == arms.end())
       throw base::Error({"compare", "baseline", "one of " + base::join(arms, ", "), base::quote(*options.baseline),
                          base::did_you_mean(*options.baseline, arms)});
     return *options.baseline;
   }
   return header.baseline.empty() ? runs.front().header.arm : header.baseline;
+}
+
+// As with the baseline: arms that only the runs name may be still to come.
+std::optional<Gain> choose_gain(std::span<const record::Run> runs, const record::RunHeader& header,
+                                const Options& options) {
+  if (options.gain) {
+    const std::vector<std::string> arms = arm_names(runs);
+    for (const std::string& arm : {options.gain->from, options.gain->to})
+      if (std::find(arms.begin(), arms.end(), arm) == arms.end())
+        throw base::Error(
+            {"compare", "gain", "two of " + base::join(arms, ", "), base::quote(arm), base::did_you_mean(arm, arms)});
+    if (options.gain->from == options.gain->to)
+      throw base::Error({"compare", "gain", "two different arms", base::quote(options.gain->from) + " twice", ""});
+    return options.gain;
+  }
+  if (header.gain_from.empty() || header.gain_to.empty()) return std::nullopt;
+  return Gain{header.gain_from, header.gain_to};
 }
 
 // One number for all runs, or nothing where they disagree or have none.
@@ -167,6 +187,49 @@ std::vector<Pair> pair_all(std::span<const Group> groups, std::span<const ArmSum
   return pairs;
 }
 
+std::optional<double> value_of(const ArmSummary& arm, std::int64_t replicate) {
+  const auto found = std::lower_bound(arm.replicates.begin(), arm.replicates.end(), replicate);
+  if (found == arm.replicates.end() || *found != replicate) return std::nullopt;
+  return arm.values[static_cast<std::size_t>(found - arm.replicates.begin())];
+}
+
+Share share_of(const ArmSummary& arm, const ArmSummary& from, const ArmSummary& to) {
+  std::vector<double> kept, gained;  // a replicate each: arm - from, to - from
+  for (std::size_t i = 0; i < arm.replicates.size(); ++i) {
+    const std::optional<double> low = value_of(from, arm.replicates[i]), high = value_of(to, arm.replicates[i]);
+    if (!low || !high) continue;
+    kept.push_back(arm.values[i] - *low);
+    gained.push_back(*high - *low);
+  }
+  Share share;
+  share.arm = arm.arm;
+  share.settings = arm.settings;
+  share.n = static_cast<std::int64_t>(kept.size());
+  share.gain = mean(gained);
+  share.share = share.gain == 0 ? kNaN : mean(kept) / share.gain;
+  if (kept.size() < 2) return share;
+  share.ci95 = fieller(kept, gained, 0.95);
+  share.gain_ci95 = student_t_interval(gained, 0.95);
+  return share;
+}
+
+// Of every arm at a grid point where both of the gain's arms have runs.
+std::vector<Share> all_shares(std::span<const Group> groups, std::span<const ArmSummary> arms, const Gain& gain) {
+  const auto find = [&](const std::string& name, std::size_t point) -> const ArmSummary* {
+    for (std::size_t i = 0; i < arms.size(); ++i)
+      if (arms[i].arm == name && groups[i].point == point) return &arms[i];
+    return nullptr;
+  };
+  std::vector<Share> shares;
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    if (arms[i].arm == gain.from || arms[i].arm == gain.to) continue;
+    const ArmSummary* from = find(gain.from, groups[i].point);
+    const ArmSummary* to = find(gain.to, groups[i].point);
+    if (from != nullptr && to != nullptr) shares.push_back(share_of(arms[i], *from, *to));
+  }
+  return shares;
+}
+
 void require_step(std::span<const Group> groups, const Measure& measure) {
   std::set<std::int64_t> steps;
   for (const Group& group : groups)
@@ -211,6 +274,7 @@ Comparison compare(std::span<const record::Run> runs, const Options& options) {
   result.threshold = options.threshold;
   if (!result.threshold && result.metric == lead.metric && std::isfinite(lead.threshold))
     result.threshold = lead.threshold;
+  result.gain = choose_gain(runs, lead, options);
   result.constant_class = constant_class(runs, result.metric);
 
   const Measure measure{result.metric, result.better == "higher", parse_at(result.at)};
@@ -218,6 +282,7 @@ Comparison compare(std::span<const record::Run> runs, const Options& options) {
   if (measure.at.kind == At::Kind::step) require_step(groups, measure);
   for (const Group& group : groups) result.arms.push_back(summarize(group, measure, result.threshold));
   result.pairs = pair_all(groups, result.arms, result.baseline);
+  if (result.gain) result.shares = all_shares(groups, result.arms, *result.gain);
   result.notes = notes(groups, result, measure);
   return result;
 }

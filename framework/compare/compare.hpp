@@ -22,11 +22,17 @@ struct At {
 };
 At parse_at(const std::string& text);  // "last", "best", "step:N"; throws Error
 
+// Two arms whose difference is a gain, of which the other arms keep a share.
+struct Gain {
+  std::string from, to;
+};
+
 // What is compared, where the caller knows better than the runs. The runs' own choice is that of the newest one (by its
 // start).
 struct Options {
   std::optional<std::string> metric = {}, baseline = {}, better = {}, at = {};
   std::optional<double> threshold = {};
+  std::optional<Gain> gain = {};
 };
 
 using Settings = std::vector<std::pair<std::string, base::Json>>;  // grid path -> value
@@ -57,12 +63,25 @@ struct Pair {
   double p_sign_flip = 1;        // exact two-sided sign-flip (Fisher-Pitman) test; n > 20: Monte Carlo, seeded
 };
 
+// What an arm keeps of the gain at its grid point: (arm - from) / (to - from), over the replicates that all three have.
+struct Share {
+  std::string arm;
+  Settings settings;
+  std::int64_t n = 0;                 // common replicates
+  double share = 0;                   // ratio of the two mean differences; NaN for n = 0 or a gain of 0
+  std::optional<RatioSet> ci95;       // Fieller; nothing for n < 2
+  double gain = 0;                    // mean of to - from; NaN for n = 0
+  std::optional<Interval> gain_ci95;  // Student t; nothing for n < 2. `ci95` is bounded where it leaves 0 out
+};
+
 struct Comparison {
   std::string experiment, metric, baseline, better, at;
   std::optional<double> threshold;
+  std::optional<Gain> gain;
   std::optional<double> constant_class;  // the metric of the training-majority label
   std::vector<ArmSummary> arms;    // grid points ascending; in each the baseline, then the others as they were started
   std::vector<Pair> pairs;         // in the same order
+  std::vector<Share> shares;       // in the same order, of the arms but the gain's own; empty without a gain
   std::vector<std::string> notes;  // e.g. "5 pairs: p cannot fall below 0.0625", mixed CPUs, unfinished runs
 };
 

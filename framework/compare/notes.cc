@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "base/text.hpp"
@@ -36,6 +37,7 @@ class Notes {
     say_what_is_not_counted();
     say_what_is_not_learned();
     say_where_pairs_lack();
+    say_what_the_gain_is();
     say_what_p_can_be();
     say_what_is_mixed();
     return std::move(notes_);
@@ -65,6 +67,11 @@ class Notes {
     differ("metrics", values([](const RunHeader& header) { return header.metric; }), comparison_.metric);
     differ("baselines", values([](const RunHeader& header) { return header.baseline; }), comparison_.baseline);
     differ("evaluations", values([](const RunHeader& header) { return header.at; }), comparison_.at);
+    if (comparison_.gain)
+      differ("gains", values([](const RunHeader& header) {
+               return header.gain_from.empty() ? std::string() : header.gain_from + " to " + header.gain_to;
+             }),
+             comparison_.gain->from + " to " + comparison_.gain->to);
     if (comparison_.threshold)
       differ("thresholds", values([](const RunHeader& header) {
                return std::isfinite(header.threshold) ? base::number_text(header.threshold) : std::string();
@@ -144,6 +151,33 @@ class Notes {
             (pair.n == 1 ? " has" : " have") + " a partner in " + comparison_.baseline +
             "; the difference is theirs alone");
     }
+  }
+
+  void say_what_the_gain_is() {
+    if (!comparison_.gain) return;
+    const auto& [from, to] = *comparison_.gain;
+    std::map<std::size_t, std::set<std::string>> arms_at;
+    for (const Group& group : groups_) arms_at[group.point].insert(group.arm);
+    std::set<std::size_t> told;
+    for (const Group& group : groups_)
+      for (const std::string& arm : {from, to})
+        if (!arms_at[group.point].contains(arm) && told.insert(group.point).second)
+          add("no run of " + label(arm, group.settings) + ": no share of the gain there");
+    const Share* worst = nullptr;  // the first where the gain is none
+    for (const Share& share : comparison_.shares)
+      if (worst == nullptr && (measure_.higher_is_better ? share.gain < 0 : share.gain > 0)) worst = &share;
+    if (worst != nullptr)
+      add(label(to, worst->settings) + " is worse than " + from + ": its gain is a loss, and a share of it is one too");
+    for (const Share& share : comparison_.shares)
+      if (share.n > 0 && share.n < replicates_of(share))
+        add(label(share.arm, share.settings) + ": " + count(share.n, "replicate") + (share.n == 1 ? " has" : " have") +
+            " a value in " + from + " and " + to + " too; its share of the gain is theirs alone");
+  }
+
+  std::int64_t replicates_of(const Share& share) const {
+    for (const ArmSummary& arm : comparison_.arms)
+      if (arm.arm == share.arm && arm.settings == share.settings) return arm.n;
+    return 0;
   }
 
   void say_what_p_can_be() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -18,6 +19,23 @@ double stddev(std::span<const double> values);  // of the sample (n - 1); NaN fo
 // mean +- t((1 + level) / 2, n - 1) s / sqrt(n): Student 1908. Covers `level` where the values are normal. Needs two
 // finite values and 0 < level < 1.
 Interval student_t_interval(std::span<const double> values, double level);
+
+// The ratios of two means that a test at 1 - `level` does not reject. Which they are depends on how sure it is that the
+// denominator is not 0.
+struct RatioSet {
+  enum class Kind {
+    interval,    // from low to high
+    outside,     // not bounded: all but those between low and high, one of which may be infinite
+    everything,  // not bounded: any number
+  } kind = Kind::everything;
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+};
+
+// mean(numerators) / mean(denominators), paired: every r for which the paired t test at 1 - level does not reject
+// mean(numerators - r denominators) = 0 (Fieller 1954, "Some problems in interval estimation"; the pairs bring the
+// covariance in). An interval exactly where student_t_interval(denominators) leaves 0 out. Covers `level` where the
+// pairs are normal, however near 0 the denominator is. Needs two finite pairs and 0 < level < 1.
+RatioSet fieller(std::span<const double> numerators, std::span<const double> denominators, double level);
 
 // Two-sided sign-flip p of the mean of paired differences: the share of the 2^n sign patterns whose |sum| is at least
 // the observed one's (Fisher 1935, "The Design of Experiments", section 21; Pitman 1937). Exact up to kExactPairs

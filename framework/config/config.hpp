@@ -293,12 +293,24 @@ struct Seeds {
   }
 };
 
+// The arms whose difference is a gain, of which the others keep a share. Both are set or none.
+struct GainConfig {
+  std::optional<std::string> from, to;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("from", self.from, "the arm with none of the gain");
+    visit("to", self.to, "the arm with all of it; what share the others keep is reported");
+  }
+};
+
 struct CompareConfig {
   std::optional<std::string> baseline;  // an arm; the first one where absent
   std::optional<std::string> metric;    // the task's first metric where absent
   std::optional<std::string> better;    // by the metric where absent: lower for loss, higher otherwise
   std::optional<double> threshold;
   std::string at = "last";  // last, best, step:N
+  GainConfig gain;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -307,6 +319,7 @@ struct CompareConfig {
     visit("better", self.better, "higher or lower", one_of({"higher", "lower"}));
     visit("threshold", self.threshold, "steps until the metric reaches this are reported");
     visit("at", self.at, "last, best, or step:N");
+    visit("gain", self.gain, "");
   }
 };
 

@@ -34,6 +34,8 @@ void header_fields(Header& header, Visit&& visit) {
   visit("/comparison/threshold", header.threshold);
   visit("/comparison/at", header.at);
   visit("/comparison/baseline", header.baseline);
+  visit("/comparison/gain_from", header.gain_from);
+  visit("/comparison/gain_to", header.gain_to);
   visit("/comparison/task", header.task);
   visit("/comparison/metric_names", header.metric_names);
   visit("/comparison/constant_class", header.constant_class);
@@ -102,9 +104,10 @@ void init_columns(Visit&& visit) {
 // What older files lack: read as unknown or empty there.
 inline bool may_be_absent(std::string_view name) {
   for (const std::string_view late :
-       {"/init/place", "/init/stream", "/init/requested_mean", "/init/requested_std", "/init/zeros",
-        "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step", "/init/calibration_rounds",
-        "/init/calibrated_std", "/provenance/unused/key", "/provenance/unused/tensor", "/provenance/resumed"})
+       {"/comparison/gain_from", "/comparison/gain_to", "/init/place", "/init/stream", "/init/requested_mean",
+        "/init/requested_std", "/init/zeros", "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step",
+        "/init/calibration_rounds", "/init/calibrated_std", "/provenance/unused/key", "/provenance/unused/tensor",
+        "/provenance/resumed"})
     if (name == late) return true;
   return false;
 }

@@ -75,8 +75,9 @@ struct RunHeader {
   std::string metric;  // the comparison's metric
   std::string better;  // higher | lower
   double threshold = std::numeric_limits<double>::quiet_NaN();
-  std::string at;        // last | best | step:N
-  std::string baseline;  // the comparison's baseline arm
+  std::string at;                  // last | best | step:N
+  std::string baseline;            // the comparison's baseline arm
+  std::string gain_from, gain_to;  // arms whose difference is the gain that others keep a share of; empty: none
   std::string task;
   std::vector<std::string> metric_names;  // columns of EvalRecord::metrics
   std::vector<double> constant_class;     // the same metrics for the training-majority label (or training mean)

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "base/text.hpp"
 #include "report/report.hpp"
 
@@ -15,9 +17,23 @@ std::string field(const std::string& text) {
   return out + "\"";
 }
 
+std::string share_rows(const compare::Comparison& comparison, const compare::Share& share) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  base::Json settings = base::Json::object();
+  for (const auto& [path, value] : share.settings) settings[path] = value;
+  const std::string front = "," + field(comparison.experiment) + "," + field(share.arm) + "," +
+                            field(base::json_text(settings)) + ",,,gain_share";
+  const bool bounded = share.ci95 && share.ci95->kind == compare::RatioSet::Kind::interval;
+  const double low = bounded ? share.ci95->low : share.ci95 ? -kInfinity : kNaN;
+  const double high = bounded ? share.ci95->high : share.ci95 ? kInfinity : kNaN;
+  return front + "," + base::number_text(share.share) + "\n" + front + "_low," + base::number_text(low) + "\n" + front +
+         "_high," + base::number_text(high) + "\n";
+}
+
 }  // namespace
 
-std::string to_csv(std::span<const record::Run> runs) {
+std::string to_csv(std::span<const record::Run> runs, std::span<const compare::Comparison> comparisons) {
   std::string out = "run_id,experiment,arm,settings,replicate,step,metric,value\n";
   for (const record::Run& run : runs) {
     const record::RunHeader& header = run.header;
@@ -38,6 +54,8 @@ std::string to_csv(std::span<const record::Run> runs) {
       row(step.step, "grad_norm", step.grad_norm);
     }
   }
+  for (const compare::Comparison& comparison : comparisons)
+    for (const compare::Share& share : comparison.shares) out += share_rows(comparison, share);
   return out;
 }
 

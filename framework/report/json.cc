@@ -43,14 +43,44 @@ Json arm_object(const compare::ArmSummary& arm) {
   return object;
 }
 
+const char* to_text(compare::RatioSet::Kind kind) {
+  switch (kind) {
+    case compare::RatioSet::Kind::interval:
+      return "interval";
+    case compare::RatioSet::Kind::outside:
+      return "outside";
+    case compare::RatioSet::Kind::everything:
+      return "everything";
+  }
+  return "";
+}
+
+template <class Set>
+Json ends(const std::optional<Set>& set) {
+  return set ? Json::array({number_or_null(set->low), number_or_null(set->high)}) : Json::array({nullptr, nullptr});
+}
+
+Json share_object(const compare::Comparison& comparison, const compare::Share& share) {
+  Json object = Json::object();
+  object["arm"] = share.arm;
+  object["settings"] = settings_object(share.settings);
+  object["n"] = share.n;
+  object["share"] = number_or_null(share.share);
+  object["ci95"] = ends(share.ci95);
+  object["ci95_kind"] = share.ci95 ? Json(to_text(share.ci95->kind)) : Json(nullptr);
+  object["gain"] = number_or_null(share.gain);
+  object["gain_ci95"] = ends(share.gain_ci95);
+  object["verdict"] = verdict(comparison, share);
+  return object;
+}
+
 Json pair_object(const compare::Comparison& comparison, const compare::Pair& pair) {
   Json object = Json::object();
   object["arm"] = pair.arm;
   object["settings"] = settings_object(pair.settings);
   object["n"] = pair.n;
   object["difference"] = number_or_null(pair.difference);
-  object["ci95"] = pair.ci95 ? Json::array({number_or_null(pair.ci95->low), number_or_null(pair.ci95->high)})
-                             : Json::array({nullptr, nullptr});
+  object["ci95"] = ends(pair.ci95);
   object["p_sign_flip"] = number_or_null(pair.p_sign_flip);
   object["verdict"] = verdict(comparison, pair);
   return object;
@@ -67,10 +97,13 @@ Json to_json(const compare::Comparison& comparison) {
   object["baseline"] = comparison.baseline;
   object["constant_class"] = value_or_null(comparison.constant_class);
   object["threshold"] = value_or_null(comparison.threshold);
+  object["gain"] = comparison.gain ? Json{{"from", comparison.gain->from}, {"to", comparison.gain->to}} : Json(nullptr);
   object["arms"] = Json::array();
   for (const compare::ArmSummary& arm : comparison.arms) object["arms"].push_back(arm_object(arm));
   object["pairs"] = Json::array();
   for (const compare::Pair& pair : comparison.pairs) object["pairs"].push_back(pair_object(comparison, pair));
+  object["shares"] = Json::array();
+  for (const compare::Share& share : comparison.shares) object["shares"].push_back(share_object(comparison, share));
   object["notes"] = comparison.notes;
   return object;
 }

@@ -46,7 +46,10 @@ std::string at_text(const std::string& at) {
 
 std::string title(const Comparison& comparison) {
   return comparison.experiment + ": " + comparison.metric + " " + at_text(comparison.at) + ", " + comparison.better +
-         " is better; differences to " + comparison.baseline + ", paired by replicate\n";
+         " is better; differences to " + comparison.baseline + ", paired by replicate\n" +
+         (comparison.gain ? "gain kept: (arm - " + comparison.gain->from + ") / (" + comparison.gain->to + " - " +
+                                comparison.gain->from + "), paired by replicate\n"
+                          : "");
 }
 
 std::string ci_text(const std::optional<compare::Interval>& interval) {
@@ -62,6 +65,21 @@ const Pair* find_pair(const Comparison& comparison, const ArmSummary& arm) {
   return nullptr;
 }
 
+std::string ci_text(const std::optional<compare::RatioSet>& set) {
+  if (!set) return "-";
+  if (set->kind != compare::RatioSet::Kind::interval) return "not bounded";
+  std::string text = "[";
+  return text += percent(set->low) + ", " + percent(set->high) + "]";
+}
+
+std::vector<std::string> share_cells(const Comparison& comparison, const ArmSummary& arm) {
+  if (arm.arm == comparison.gain->from) return {"from", ""};
+  if (arm.arm == comparison.gain->to) return {"to", ""};
+  for (const compare::Share& share : comparison.shares)
+    if (share.arm == arm.arm && share.settings == arm.settings) return {percent(share.share), ci_text(share.ci95)};
+  return {"-", "-"};
+}
+
 Row arm_row(const Comparison& comparison, const ArmSummary& arm) {
   Row row{arm.arm, std::to_string(arm.n), std::to_string(arm.failed), number(arm.mean), number(arm.stddev)};
   if (arm.arm == comparison.baseline) {
@@ -71,6 +89,8 @@ Row arm_row(const Comparison& comparison, const ArmSummary& arm) {
   } else {
     row.insert(row.end(), {"-", "-", "-"});
   }
+  if (comparison.gain)
+    for (std::string& cell : share_cells(comparison, arm)) row.push_back(std::move(cell));
   if (comparison.threshold) row.push_back(steps_text(arm));
   return row;
 }
@@ -85,14 +105,21 @@ std::string heading(const compare::Settings& settings) {
 std::string block(const Comparison& comparison, std::size_t& first) {
   const compare::Settings& settings = comparison.arms[first].settings;
   std::vector<Row> rows{{"arm", "n", "failed", "mean", "std", "difference", "95 % CI", "p"}};
+  std::vector<bool> right{false, true, true, true, true, true, true, true};
+  if (comparison.gain) {
+    rows.front().insert(rows.front().end(), {"gain kept", "95 % CI"});
+    right.insert(right.end(), {true, true});
+  }
   if (comparison.threshold) rows.front().push_back("steps to " + base::number_text(*comparison.threshold));
   for (; first < comparison.arms.size() && comparison.arms[first].settings == settings; ++first)
     rows.push_back(arm_row(comparison, comparison.arms[first]));
   if (comparison.constant_class) rows.push_back({"constant class", "", "", number(*comparison.constant_class)});
-  std::string out = heading(settings) + align(rows, {false, true, true, true, true, true, true, true, false});
+  std::string out = heading(settings) + align(rows, right);
   std::string verdicts;
   for (const Pair& pair : comparison.pairs)
     if (pair.settings == settings) verdicts += wrapped("* ", verdict(comparison, pair));
+  for (const compare::Share& share : comparison.shares)
+    if (share.settings == settings) verdicts += wrapped("* ", verdict(comparison, share));
   if (!verdicts.empty()) out += "\n" + verdicts;
   return out;
 }
@@ -108,6 +135,12 @@ std::string number(double value) {
 std::string signed_number(double value) {
   std::string text = number(value);
   return value > 0 && text != "0.0000" ? "+" + text : text;
+}
+
+std::string percent(double share) {
+  if (!std::isfinite(share)) return "-";
+  std::string text = base::fixed(100 * share, 1);
+  return (text == "-0.0" ? "0.0" : text) + " %";
 }
 
 std::string p_text(double p) {

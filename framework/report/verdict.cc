@@ -83,4 +83,31 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
   return winner + " beats " + loser + by + threshold_clause(comparison, pair);
 }
 
+std::string verdict(const compare::Comparison& comparison, const compare::Share& share) {
+  using Kind = compare::RatioSet::Kind;
+  const std::string gain = "of the gain from " + comparison.gain->from + " to " + comparison.gain->to;
+  const std::string unknown = "cannot tell what share " + gain + " " + share.arm + " keeps: ";
+  const std::string replicates = std::to_string(share.n) + " replicates";
+  if (share.n == 0) return unknown + "no replicate has a value in all three";
+  if (share.n == 1)
+    return unknown + "one replicate" + (std::isfinite(share.share) ? " (" + percent(share.share) + ")" : "") +
+           " says nothing about its spread";
+  const compare::RatioSet& set = *share.ci95;
+  if (set.kind != Kind::interval) {
+    const std::string doubt = "the gain itself may be 0 (" + signed_number(share.gain) + ", 95 % CI " +
+                              signed_number(share.gain_ci95->low) + " to " + signed_number(share.gain_ci95->high) +
+                              ", " + replicates + ")";
+    if (set.kind == Kind::everything) return unknown + doubt + ", and no share is excluded";
+    const std::string excluded = !std::isfinite(set.low) ? "below " + percent(set.high)
+                                 : !std::isfinite(set.high)
+                                     ? "above " + percent(set.low)
+                                     : "between " + percent(set.low) + " and " + percent(set.high);
+    return unknown + doubt + "; only shares " + excluded + " are excluded";
+  }
+  const std::string evidence = "95 % CI " + percent(set.low) + " to " + percent(set.high) + ", " + replicates;
+  if (set.low <= 0 && set.high >= 1)
+    return unknown + percent(share.share) + " (" + evidence + ") may be nothing and may be all";
+  return share.arm + " keeps " + percent(share.share) + " " + gain + " (" + evidence + ")";
+}
+
 }  // namespace initlab::report

@@ -208,6 +208,23 @@ SeedSpec read_seeds(const Node& node) {
   return seeds;
 }
 
+namespace {
+
+void check_gain(const Node& node, const config::GainConfig& gain, const std::vector<std::string>& arms) {
+  const auto check_end = [&](const char* key, const std::optional<std::string>& arm) {
+    const std::string path = join_path("compare.gain", key);
+    if (!arm)
+      throw Error({node.mark.text(), path, "the name of an arm", "nothing", "gain: {from: random, to: pretrained}"});
+    if (std::find(arms.begin(), arms.end(), *arm) == arms.end())
+      fail_value(*node.find(key), path, "the name of an arm", base::did_you_mean(*arm, arms));
+  };
+  check_end("from", gain.from);
+  check_end("to", gain.to);
+  if (*gain.from == *gain.to) fail_value(*node.find("to"), "compare.gain.to", "another arm than compare.gain.from");
+}
+
+}  // namespace
+
 config::CompareConfig read_compare(const Node& node, const std::vector<std::string>& arms) {
   config::CompareConfig compare;
   read_fields(node, "compare", compare);
@@ -218,6 +235,7 @@ config::CompareConfig read_compare(const Node& node, const std::vector<std::stri
   const auto step = is_step ? base::to_integer(std::string_view(compare.at).substr(5)) : std::nullopt;
   if (compare.at != "last" && compare.at != "best" && !(step && *step >= 0))
     fail_value(*node.find("at"), "compare.at", "last, best or step:N");
+  if (const Node* gain = node.find("gain")) check_gain(*gain, compare.gain, arms);
   return compare;
 }
 

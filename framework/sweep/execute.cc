@@ -102,6 +102,8 @@ void describe_comparison(const Prepared& p, record::RunHeader& header) {
   header.threshold = p.plan.compare.threshold.value_or(std::numeric_limits<double>::quiet_NaN());
   header.at = p.plan.compare.at;
   header.baseline = p.plan.compare.baseline.value_or("");
+  header.gain_from = p.plan.compare.gain.from.value_or("");
+  header.gain_to = p.plan.compare.gain.to.value_or("");
 }
 
 record::RunHeader describe(const Prepared& p, int threads, const std::string& command) {

@@ -231,6 +231,93 @@ TEST(Compare, OptionsDecideFirst) {
   EXPECT_EQ(arm(result, "zero").steps_to_threshold[0], 0) << "lower is better: reached at once";
 }
 
+// 6 replicates of three arms: "pretrained" is 0.4 above "zero", "half" 0.2.
+Runs three_arms() {
+  Runs runs;
+  for (int r = 0; r < 6; ++r) {
+    const double up = 0.01 * r;
+    runs.push_back(run("zero", r, {{5, 0.5 + up}}));
+    runs.push_back(run("pretrained", r, {{5, 0.9 + up + (r % 2 == 0 ? 0.01 : -0.01)}}));
+    runs.push_back(run("half", r, {{5, 0.7 + up}}));
+  }
+  for (record::Run& one : runs) {
+    one.header.gain_from = "zero";
+    one.header.gain_to = "pretrained";
+  }
+  return runs;
+}
+
+TEST(Share, IsPairedByReplicate) {
+  const Comparison result = compare(three_arms(), {});
+  ASSERT_TRUE(result.gain);
+  EXPECT_EQ(result.gain->from, "zero");
+  ASSERT_EQ(result.shares.size(), 1u) << "the gain's own arms have none";
+  const Share& share = result.shares[0];
+  EXPECT_EQ(share.arm, "half");
+  EXPECT_EQ(share.n, 6);
+  EXPECT_NEAR(share.gain, 0.4, 1e-12);
+  EXPECT_NEAR(share.share, 0.5, 1e-12);
+  // The kept 0.2 has no spread, the gain has 0.01 sqrt(6/5) / sqrt(6): ends where 0.2 - r 0.4 = -+ t r 0.01 / sqrt(5).
+  const double half_width = 2.570581835636314 * 0.01 / std::sqrt(5.0);
+  EXPECT_EQ(share.ci95->kind, RatioSet::Kind::interval);
+  EXPECT_NEAR(share.ci95->low, 0.2 / (0.4 + half_width), 1e-9);
+  EXPECT_NEAR(share.ci95->high, 0.2 / (0.4 - half_width), 1e-9);
+  EXPECT_NEAR(share.gain_ci95->low, 0.4 - half_width, 1e-9);
+  const Comparison loss = compare(three_arms(), {.metric = "loss"});
+  EXPECT_NEAR(loss.shares[0].share, 0.5, 1e-12) << "a ratio has no direction";
+  EXPECT_NEAR(loss.shares[0].gain, -0.4, 1e-12);
+  EXPECT_EQ(all_notes(loss).find("worse"), std::string::npos) << "a lower loss is a gain";
+}
+
+TEST(Share, OnlyReplicatesOfAllThree) {
+  Runs runs = three_arms();
+  runs[0].state = record::State::failed;    // zero 0
+  runs[4].state = record::State::failed;    // pretrained 1
+  runs[16].evals.back().metrics[0] = kNaN;  // pretrained 5
+  const Comparison result = compare(runs, {});
+  EXPECT_EQ(result.shares[0].n, 3);
+  EXPECT_NOTE(result,
+              "half: 3 replicates have a value in zero and pretrained too; its share of the gain is theirs alone");
+  for (std::size_t i = 0; i < runs.size(); i += 3) runs[i].state = record::State::failed;
+  const Comparison none = compare(runs, {});
+  EXPECT_EQ(none.shares[0].n, 0);
+  EXPECT_TRUE(std::isnan(none.shares[0].share));
+  EXPECT_FALSE(none.shares[0].ci95.has_value());
+}
+
+TEST(Share, OfNoGainIsNotBounded) {
+  Runs runs = three_arms();
+  for (record::Run& one : runs)
+    if (one.header.arm == "pretrained") one.evals.back().metrics[0] = 0.5 + 0.02 * (one.header.replicate % 3);
+  const Comparison result = compare(runs, {});
+  EXPECT_NE(result.shares[0].ci95->kind, RatioSet::Kind::interval);
+  EXPECT_LE(result.shares[0].gain_ci95->low, 0);
+  EXPECT_GE(result.shares[0].gain_ci95->high, 0);
+}
+
+TEST(Share, OptionsDecideFirstAndNamesMustBeThere) {
+  const Comparison result = compare(three_arms(), {.gain = Gain{"half", "pretrained"}});
+  EXPECT_EQ(result.shares[0].arm, "zero");
+  EXPECT_NEAR(result.shares[0].share, -1, 1e-12);
+  EXPECT_EQ(error_of(three_arms(), {.gain = Gain{"zero", "pretraind"}}),
+            "compare: gain: expected two of half, pretrained, zero, got \"pretraind\"\n  hint: did you mean "
+            "\"pretrained\"?");
+  EXPECT_EQ(error_of(three_arms(), {.gain = Gain{"zero", "zero"}}),
+            "compare: gain: expected two different arms, got \"zero\" twice");
+}
+
+TEST(Share, WhatIsMissingOrNoGainIsSaid) {
+  Runs runs = three_arms();
+  std::erase_if(runs, [](const record::Run& run) { return run.header.arm == "pretrained"; });
+  for (record::Run& one : runs) one.header.baseline = "zero";
+  const Comparison without = compare(runs, {});
+  EXPECT_TRUE(without.shares.empty());
+  EXPECT_NOTE(without, "no run of pretrained: no share of the gain there");
+  EXPECT_NOTE(compare(three_arms(), {.gain = Gain{"pretrained", "zero"}}),
+              "zero is worse than pretrained: its gain is a loss, and a share of it is one too");
+  EXPECT_FALSE(compare(eight_pairs(), {}).gain.has_value()) << "older runs name none";
+}
+
 TEST(Notes, MixedMachinesDataAndCheckpoints) {
   Runs runs = eight_pairs();
   runs[0].header.cpu = "other";

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -59,6 +61,51 @@ TEST(Golden, MonteCarloIsNearTheExactP) {
     EXPECT_EQ(p, sign_flip_p(differences)) << "seeded: the same every time";
   }
   EXPECT_EQ(sign_flip_p(Numbers(80, 1.0)), 1.0 / (static_cast<double>(kRandomPatterns) + 1));
+}
+
+// The golden sets are scipy's t test, inverted root by root.
+TEST(Golden, FiellerSetsInvertScipysTest) {
+  std::map<std::string, int> seen;
+  for (const base::Json& item : golden().at("fieller")) {
+    const auto denominators = item.at("denominators").get<Numbers>();
+    const double level = item.at("level").get<double>();
+    const RatioSet set = fieller(item.at("numerators").get<Numbers>(), denominators, level);
+    const std::string kind = item.at("kind").get<std::string>();
+    ++seen[kind];
+    EXPECT_EQ(set.kind == RatioSet::Kind::interval, kind == "interval") << item.dump();
+    EXPECT_EQ(set.kind == RatioSet::Kind::everything, kind == "everything") << item.dump();
+    const Interval gain = student_t_interval(denominators, level);
+    EXPECT_EQ(set.kind == RatioSet::Kind::interval, gain.low > 0 || gain.high < 0) << "bounded: the gain is not 0";
+    if (kind == "everything") continue;
+    const double low = item.at("low").get<double>(), high = item.at("high").get<double>();
+    EXPECT_NEAR(set.low, low, 1e-9 * std::max(1.0, low * low)) << item.dump();  // the golden roots are angles
+    EXPECT_NEAR(set.high, high, 1e-9 * std::max(1.0, high * high)) << item.dump();
+  }
+  EXPECT_EQ(seen.size(), 3u);
+}
+
+TEST(Fieller, CasesByHand) {
+  using Kind = RatioSet::Kind;
+  const Numbers gains{0.3, 0.4, 0.5};
+  const RatioSet all = fieller(gains, gains, 0.95);  // the arm is the one that has it all
+  EXPECT_EQ(all.kind, Kind::interval);
+  EXPECT_EQ(all.low, 1);
+  EXPECT_EQ(all.high, 1);
+  const RatioSet none = fieller(Numbers{0, 0, 0}, gains, 0.95);
+  EXPECT_EQ(none.low, 0);
+  EXPECT_EQ(none.high, 0);
+  const RatioSet half = fieller(Numbers{0.15, 0.2, 0.25}, gains, 0.95);  // no rounding is squared into a width
+  EXPECT_NEAR(half.low, 0.5, 1e-15);
+  EXPECT_NEAR(half.high, 0.5, 1e-15);
+  // A denominator without spread: the interval is the numerator's, divided.
+  const Numbers kept{0.1, 0.2, 0.35};
+  const Interval plain = student_t_interval(kept, 0.95);
+  const RatioSet fixed = fieller(kept, Numbers{0.5, 0.5, 0.5}, 0.95);
+  EXPECT_NEAR(fixed.low, plain.low / 0.5, 1e-14);
+  EXPECT_NEAR(fixed.high, plain.high / 0.5, 1e-14);
+  // No gain in any replicate: nothing is known of a share of it.
+  EXPECT_EQ(fieller(kept, Numbers{0, 0, 0}, 0.95).kind, Kind::everything);
+  EXPECT_EQ(fieller(Numbers{1, 1, 1}, Numbers{-0.1, 0.1, 0}, 0.95).kind, Kind::outside) << "surely not near 0";
 }
 
 TEST(SignFlip, SmallCasesByHand) {
@@ -130,6 +177,29 @@ TEST(Simulation, IntervalCoversAtItsLevelUnderNormalErrors) {
     covered += interval.low <= 0.1 && 0.1 <= interval.high ? 1 : 0;
   }
   EXPECT_NEAR(static_cast<double>(covered) / kExperiments, 0.95, three_errors(0.95));
+}
+
+// Also where the gain is as small as its spread, so that many sets are not bounded: they count, and the level holds.
+TEST(Simulation, FiellerCoversAtItsLevelHoweverSmallTheGain) {
+  const base::Stream stream(2025, "test.fieller");
+  const auto coverage = [&](double gain, double share) {
+    int covered = 0, bounded = 0;
+    for (int e = 0; e < kExperiments; ++e) {
+      const Numbers x = draw_pairs(e, [&](std::uint64_t i) { return gain + stream.normal(2 * i); });
+      const Numbers noise = draw_pairs(e, [&](std::uint64_t i) { return stream.normal(2 * i + 1); });
+      Numbers y;
+      for (std::size_t i = 0; i < x.size(); ++i) y.push_back(share * gain + 0.5 * (x[i] - gain) + noise[i]);
+      const RatioSet set = fieller(y, x, 0.95);
+      const bool inside = set.low <= share && share <= set.high;
+      bounded += set.kind == RatioSet::Kind::interval ? 1 : 0;
+      covered += set.kind == RatioSet::Kind::everything || inside == (set.kind == RatioSet::Kind::interval) ? 1 : 0;
+    }
+    EXPECT_NEAR(static_cast<double>(covered) / kExperiments, 0.95, three_errors(0.95)) << gain << " " << share;
+    return bounded;
+  };
+  EXPECT_EQ(coverage(8, 0.3), kExperiments);
+  EXPECT_LT(coverage(1, 0.3), kExperiments * 9 / 10);
+  EXPECT_LT(coverage(0.3, -0.2), kExperiments / 2);
 }
 
 // A real difference of two standard deviations is found: by theory (noncentral t) a t test would in 99.7 % of cases.

@@ -42,6 +42,8 @@ inline record::RunHeader sample_header() {
   h.threshold = 0.85;
   h.at = "best";
   h.baseline = "pretrained";
+  h.gain_from = "random";
+  h.gain_to = "pretrained";
   h.task = "mrpc";
   h.metric_names = {"accuracy", "f1"};
   h.constant_class = {0.684, 0.812};

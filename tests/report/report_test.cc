@@ -125,6 +125,109 @@ TEST(Verdict, FewPairs) {
   EXPECT_EQ(say(8, 0, Interval{0, 0}, 1), "xavier and pretrained gave equal values in all 8 pairs");
 }
 
+compare::Comparison of_gain() {
+  compare::Comparison comparison;
+  comparison.experiment = "why";
+  comparison.gain = compare::Gain{"random", "pretrained"};
+  return comparison;
+}
+
+// A share's verdict, of made-up numbers.
+std::string say_share(std::int64_t n, double share, std::optional<compare::RatioSet> set, double gain = 0.4,
+                      std::optional<compare::Interval> gain_ci = compare::Interval{0.3, 0.5}) {
+  return verdict(of_gain(), compare::Share{"shuffled", {}, n, share, set, gain, gain_ci});
+}
+
+TEST(ShareVerdict, SaysHowMuchOrThatItCannot) {
+  using Kind = compare::RatioSet::Kind;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::string unknown = "cannot tell what share of the gain from random to pretrained shuffled keeps: ";
+  const std::string doubt = "the gain itself may be 0 (+0.0100, 95 % CI -0.0100 to +0.0300, 6 replicates)";
+  const compare::Interval small{-0.01, 0.03};
+  EXPECT_EQ(say_share(6, 0.041, compare::RatioSet{Kind::interval, -0.02, 0.103}),
+            "shuffled keeps 4.1 % of the gain from random to pretrained (95 % CI -2.0 % to 10.3 %, 6 replicates)");
+  EXPECT_EQ(say_share(6, 0.5, compare::RatioSet{Kind::interval, -0.2, 1.2}),
+            unknown + "50.0 % (95 % CI -20.0 % to 120.0 %, 6 replicates) may be nothing and may be all");
+  EXPECT_EQ(say_share(6, 0.5, compare::RatioSet{}, 0.01, small), unknown + doubt + ", and no share is excluded");
+  EXPECT_EQ(say_share(6, 0.5, compare::RatioSet{Kind::outside, -0.5, -0.25}, 0.01, small),
+            unknown + doubt + "; only shares between -50.0 % and -25.0 % are excluded");
+  EXPECT_EQ(say_share(6, 0.5, compare::RatioSet{Kind::outside, -kInfinity, 0.25}, 0.01, small),
+            unknown + doubt + "; only shares below 25.0 % are excluded");
+  EXPECT_EQ(say_share(6, 0.5, compare::RatioSet{Kind::outside, 0.75, kInfinity}, 0.01, small),
+            unknown + doubt + "; only shares above 75.0 % are excluded");
+  EXPECT_EQ(say_share(1, 0.5, std::nullopt, 0.4, std::nullopt),
+            unknown + "one replicate (50.0 %) says nothing about its spread");
+  EXPECT_EQ(say_share(0, kNaN, std::nullopt, kNaN, std::nullopt), unknown + "no replicate has a value in all three");
+}
+
+Runs gained() {
+  Runs runs;
+  for (int r = 0; r < 6; ++r) {
+    runs.push_back(run("pretrained", r, {{5, 0.9 + (r % 2 == 0 ? 0.01 : -0.01)}}));
+    runs.push_back(run("zero", r, {{5, 0.5}}));
+    runs.push_back(run("half", r, {{5, 0.7}}));
+  }
+  for (record::Run& one : runs) {
+    one.header.threshold = kNaN;
+    one.header.constant_class.clear();
+  }
+  return runs;
+}
+
+TEST(Table, ShowsTheShareOfTheGain) {
+  const std::string text = table(compare(gained(), {.gain = compare::Gain{"zero", "pretrained"}}));
+  EXPECT_TRUE(text.starts_with(
+      R"(why: accuracy at the last evaluation, higher is better; differences to pretrained, paired by replicate
+gain kept: (arm - zero) / (pretrained - zero), paired by replicate
+
+arm         n  failed    mean     std  difference             95 % CI       p  gain kept           95 % CI
+pretrained  6       0  0.9000  0.0110    baseline                                     to
+zero        6       0  0.5000  0.0000     -0.4000  [-0.4115, -0.3885]  0.0312       from
+half        6       0  0.7000  0.0000     -0.2000  [-0.2115, -0.1885]  0.0312     50.0 %  [48.6 %, 51.5 %]
+)")) << text;
+  EXPECT_NE(text.find("\n* half keeps 50.0 % of the gain from zero to pretrained (95 % CI 48.6 % to 51.5 %, 6 "
+                      "replicates)\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Json, SharesOfTheGain) {
+  const base::Json json = to_json(compare(gained(), {.gain = compare::Gain{"zero", "pretrained"}}));
+  EXPECT_EQ(json["gain"], (base::Json{{"from", "zero"}, {"to", "pretrained"}}));
+  ASSERT_EQ(json["shares"].size(), 1u);
+  const base::Json& share = json["shares"][0];
+  EXPECT_EQ(share["arm"], "half");
+  EXPECT_EQ(share["settings"], base::Json::object());
+  EXPECT_EQ(share["n"], 6);
+  EXPECT_NEAR(share["share"].get<double>(), 0.5, 1e-12);
+  EXPECT_EQ(share["ci95_kind"], "interval");
+  EXPECT_LT(share["ci95"][0], share["ci95"][1]);
+  EXPECT_NEAR(share["gain"].get<double>(), 0.4, 1e-12);
+  EXPECT_LT(share["gain_ci95"][0], 0.4);
+  EXPECT_TRUE(share["verdict"].get<std::string>().starts_with("half keeps 50.0 %"));
+  EXPECT_TRUE(to_json(compare(gained(), {}))["gain"].is_null());
+}
+
+TEST(Csv, SharesStandBehindTheRuns) {
+  compare::Comparison comparison = of_gain();
+  compare::Share share{"half",
+                       {{"lr", 2e-5}},
+                       6,
+                       0.5,
+                       compare::RatioSet{compare::RatioSet::Kind::interval, 0.25, 0.75},
+                       0.4,
+                       compare::Interval{0.3, 0.5}};
+  comparison.shares = {share};
+  share.arm = "lost";
+  share.ci95 = compare::RatioSet{compare::RatioSet::Kind::outside, -1, -0.5};
+  comparison.shares.push_back(share);
+  const std::string half = R"(,why,half,"{""lr"":2e-05}",,,gain_share)",
+                    lost = R"(,why,lost,"{""lr"":2e-05}",,,gain_share)";
+  EXPECT_EQ(to_csv({}, std::span(&comparison, 1)), "run_id,experiment,arm,settings,replicate,step,metric,value\n" +
+                                                       half + ",0.5\n" + half + "_low,0.25\n" + half + "_high,0.75\n" +
+                                                       lost + ",0.5\n" + lost + "_low,-inf\n" + lost + "_high,inf\n");
+}
+
 TEST(StepsText, ShowsMisses) {
   compare::ArmSummary arm;
   arm.last_step = 500;
@@ -148,6 +251,9 @@ TEST(Numbers, Texts) {
   EXPECT_EQ(signed_number(-0.5), "-0.5000");
   EXPECT_EQ(p_text(0.00781), "0.0078");
   EXPECT_EQ(p_text(0.00001), "<0.0001");
+  EXPECT_EQ(percent(0.0414), "4.1 %");
+  EXPECT_EQ(percent(-0.0001), "0.0 %");
+  EXPECT_EQ(percent(kNaN), "-");
 }
 
 TEST(Align, CountsCharactersAndLeavesNoTrailingSpace) {
@@ -168,7 +274,7 @@ TEST(Json, KeysAndNulls) {
   };
   using Names = std::vector<std::string>;
   EXPECT_EQ(keys(json), (Names{"experiment", "metric", "better", "at", "baseline", "constant_class", "threshold",
-                               "arms", "pairs", "notes"}));
+                               "gain", "arms", "pairs", "shares", "notes"}));
   const base::Json& arm = json["arms"][0];
   EXPECT_EQ(keys(arm), (Names{"arm", "settings", "n", "failed", "mean", "std", "values", "replicates",
                               "steps_to_threshold", "last_step", "unfinished", "missing", "degenerate"}));
