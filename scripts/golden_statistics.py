@@ -113,6 +113,10 @@ def main():
                 kept = share * gains + rng.normal(0, 0.02, n)
                 x, y = [float(v) for v in gains], [float(v) for v in kept]
                 golden["fieller"].append({"numerators": y, "denominators": x, "level": level, **fieller(y, x, level)})
+        for gain in (0.02, -0.02):  # a doubtful gain, and an arm that is surely above it
+            x = [float(v) for v in rng.normal(gain, 0.05, n)]
+            y = [float(v) for v in rng.normal(0.4, 0.02, n)]
+            golden["fieller"].append({"numerators": y, "denominators": x, "level": level, **fieller(y, x, level)})
     kinds = [case["kind"] for case in golden["fieller"]]
     assert all(kinds.count(kind) >= 3 for kind in ("interval", "outside", "everything")), kinds
     OUT.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "app/tuning.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -113,7 +114,9 @@ Sweep open_sweep(const po::variables_map& values, const Context& context) {
   sweep.catalog = open_catalog(sweep.spec.plans.front().plugins, context);
   sweep.workshop = std::make_unique<sweep::Workshop>(*sweep.catalog, sweep.results, defaults);
   for (const config::RunPlan& plan : sweep.spec.plans) sweep.runs.push_back(sweep.workshop->prepare(plan));
+  for (const config::RunPlan& plan : sweep.spec.tuning) sweep.tuning.push_back(sweep.workshop->prepare(plan));
   check_comparison(sweep);
+  choose_rates(sweep);
   return sweep;
 }
 
@@ -209,7 +212,9 @@ std::optional<int> count_option(const po::variables_map& values, const char* nam
   return n;
 }
 
-bool is_done(const sweep::Prepared& run) { return sweep::is_done(run.file, run.run_id, run.plan.keep); }
+bool is_done(const sweep::Prepared& run) {
+  return !run.plan.awaits_tuning() && sweep::is_done(run.file, run.run_id, run.plan);
+}
 
 std::string significant(double value) {
   if (std::isnan(value)) return "-";

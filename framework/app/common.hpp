@@ -35,8 +35,9 @@ struct Sweep {
   std::unique_ptr<init::Catalog> catalog;
   std::unique_ptr<sweep::Workshop> workshop;
   std::vector<std::shared_ptr<const sweep::Prepared>> runs;
-  std::filesystem::path results;  // the folder under which each experiment has its own
-  std::string command;            // repeats the sweep
+  std::vector<std::shared_ptr<const sweep::Prepared>> tuning;  // runs that choose the learning rates of `runs`
+  std::filesystem::path results;                               // the folder under which each experiment has its own
+  std::string command;                                         // repeats the sweep
 };
 Sweep open_sweep(const po::variables_map& values, const Context& context);
 
@@ -64,7 +65,7 @@ int hardware_threads(const sweep::Prepared& run);  // what a run gets where noth
 // --threads, --jobs: nothing where the option is absent; throws Error unless from 1 to 4096.
 std::optional<int> count_option(const po::variables_map& values, const char* name);
 
-bool is_done(const sweep::Prepared& run);
+bool is_done(const sweep::Prepared& run);  // nothing is to be done for it
 
 std::string significant(double value);  // 4 digits; "-" for NaN
 base::Json finite(double value);        // null where it is no finite number

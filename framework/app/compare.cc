@@ -26,6 +26,26 @@ std::vector<record::Run> without_makers(std::vector<record::Run> runs) {
   return runs;
 }
 
+// Tuning runs choose a learning rate and are no values of their arms. Nor is a run whose rate was chosen before others
+// were tried, where the same replicate was run again with a later choice.
+std::vector<record::Run> without_tuning(std::vector<record::Run> runs) {
+  std::erase_if(runs, [](const record::Run& run) { return run.header.role == record::kTuningRole; });
+  const auto tried = [](const record::Run& run) {
+    const auto tuning = compare::tuning_of(run);
+    return tuning ? tuning->trials.size() : 0;
+  };
+  const auto cell = [](const record::Run& run) {
+    const record::RunHeader& header = run.header;
+    return header.experiment + "\n" + header.arm + "\n" + header.settings + "\n" + std::to_string(header.replicate);
+  };
+  std::map<std::string, std::size_t> most;
+  for (const record::Run& run : runs) most[cell(run)] = std::max(most[cell(run)], tried(run));
+  const auto old = [&](const record::Run& run) { return tried(run) > 0 && tried(run) < most[cell(run)]; };
+  if (const std::size_t left_out = std::erase_if(runs, old); left_out > 0)
+    spdlog::info("left out: {} runs whose learning rate was chosen from fewer rates than later", left_out);
+  return runs;
+}
+
 std::map<std::string, std::vector<record::Run>> by_experiment(std::vector<record::Run> runs) {
   std::map<std::string, std::vector<record::Run>> groups;
   for (record::Run& run : runs) groups[run.header.experiment].push_back(std::move(run));
@@ -48,6 +68,10 @@ int run(const po::variables_map& values, const Context&) {
   std::vector<record::Run> all = read_runs(paths);
   // One run alone, or an experiment asked for by name, is compared as it is, also where it made a checkpoint.
   if (all.size() > 1 && values.count("experiment") == 0) all = without_makers(std::move(all));
+  all = without_tuning(std::move(all));
+  if (all.empty())
+    throw base::Error(
+        {base::join(paths, " "), "", "runs to compare", "tuning runs alone", "initlab show has one of them"});
   auto groups = by_experiment(std::move(all));
   std::vector<std::string> names;
   for (const auto& [name, runs] : groups) names.push_back(name);

@@ -70,12 +70,13 @@ using Done = std::set<const sweep::Prepared*>;  // the runs that exist; finding 
 struct Costs {
   std::shared_ptr<const sweep::Prepared> dearest;  // the run whose cost is shown
   Cost one;
-  double all_seconds = 0;  // of everything that is to run, checkpoints included, one after another
+  double all_seconds = 0;  // of everything that is to run, checkpoints and tuning included, one after another
 };
 
 // Every kind of run is looked at; the dearest is timed, and the others are scaled from it by their FLOPs.
 Costs costs_of(const Sweep& sweep, const Done& done, int threads) {
   std::vector<std::shared_ptr<const sweep::Prepared>> runs = sweep.runs;
+  runs.insert(runs.end(), sweep.tuning.begin(), sweep.tuning.end());
   std::set<std::string> makers;
   for (const auto& run : sweep.runs)
     for (const sweep::Prepared* p = run.get(); p->promise; p = p->promise->run.get())
@@ -162,16 +163,24 @@ base::Json as_json(const Sweep& sweep, const Done& done, const Costs& costs, int
     for (const auto& [path, value] : plan.settings) settings[path] = value;
     return settings;
   };
-  base::Json runs = base::Json::array();
-  for (const auto& run : sweep.runs) {
-    runs.push_back({{"run_id", run->run_id},
-                    {"arm", run->plan.arm},
-                    {"settings", settings_of(run->plan)},
-                    {"replicate", run->plan.replicate},
-                    {"state", done.count(run.get()) != 0 ? "finished" : "planned"},
-                    {"file", run->file.string()}});
-  }
-  out["runs"] = std::move(runs);
+  const auto list = [&](const std::vector<std::shared_ptr<const sweep::Prepared>>& runs) {
+    base::Json array = base::Json::array();
+    for (const auto& run : runs) {
+      const bool waits = run->plan.awaits_tuning();
+      array.push_back({{"run_id", waits ? base::Json(nullptr) : base::Json(run->run_id)},
+                       {"arm", run->plan.arm},
+                       {"settings", settings_of(run->plan)},
+                       {"replicate", run->plan.replicate},
+                       {"state", done.count(run.get()) != 0 ? "finished"
+                                 : waits                    ? "awaits tuning"
+                                                            : "planned"},
+                       {"file", waits ? base::Json(nullptr) : base::Json(run->file.string())},
+                       {"tuned", run->plan.tuned}});
+    }
+    return array;
+  };
+  out["runs"] = list(sweep.runs);
+  out["tuning"] = list(sweep.tuning);
   base::Json arms = base::Json::array();
   for (const ArmTable& table : arm_tables(sweep)) {
     base::Json tensors = base::Json::array();
@@ -200,19 +209,32 @@ std::string amount_text(const config::TrainingConfig& training, const Cost& cost
          base::fixed(cost.flops / 1e12, 2) + " TFLOP, about " + duration_text(cost.seconds) + " without evaluations";
 }
 
-void print(const Sweep& sweep, const Done& done, const Costs& costs, int threads) {
-  const Cost& cost = costs.one;
+void print_runs(const std::string& title, const std::vector<std::shared_ptr<const sweep::Prepared>>& runs,
+                const Done& done) {
   std::vector<std::vector<std::string>> rows = {{"run", "arm", "settings", "replicate", "state"}};
   std::size_t to_run = 0;
-  for (const auto& run : sweep.runs) {
-    const bool finished = done.count(run.get()) != 0;
+  for (const auto& run : runs) {
+    const bool finished = done.count(run.get()) != 0, waits = run->plan.awaits_tuning();
     to_run += finished ? 0 : 1;
-    rows.push_back({run->run_id.substr(0, 10), run->plan.arm, settings_text(run->plan),
-                    std::to_string(run->plan.replicate), finished ? "exists" : "to run"});
+    const std::string rate = run->plan.tuned.is_null()
+                                 ? ""
+                                 : ", learning rate " + base::number_text(run->plan.training.optimizer.learning_rate);
+    rows.push_back({waits ? "-" : run->run_id.substr(0, 10), run->plan.arm, settings_text(run->plan),
+                    std::to_string(run->plan.replicate),
+                    (finished ? "exists"
+                     : waits  ? "to run, when its learning rate is chosen"
+                              : "to run") +
+                        rate});
   }
-  std::cout << "experiment " << sweep.spec.experiment << ": " << sweep.runs.size() << " runs, "
-            << sweep.runs.size() - to_run << " exist, " << to_run << " to run\n\n"
+  std::cout << title << ": " << runs.size() << " runs, " << runs.size() - to_run << " exist, " << to_run
+            << " to run\n\n"
             << report::align(rows, {false, false, false, true, false}) << "\n";
+}
+
+void print(const Sweep& sweep, const Done& done, const Costs& costs, int threads) {
+  const Cost& cost = costs.one;
+  if (!sweep.tuning.empty()) print_runs("tuning of " + sweep.spec.experiment, sweep.tuning, done);
+  print_runs("experiment " + sweep.spec.experiment, sweep.runs, done);
   const std::vector<ArmTable> tables = arm_tables(sweep);
   for (const ArmTable& table : tables) {
     std::vector<std::vector<std::string>> tensors = {{"tensor", "shape", "strategy", "decided by"}};
@@ -256,13 +278,14 @@ int run(const po::variables_map& values, const Context& context) {
   const std::filesystem::path folder = first.file.parent_path();
   const int threads = sweep::planned_threads(folder, count_option(values, "threads"), hardware_threads(first));
   Done done;
-  for (const auto& run : sweep.runs) {
-    if (is_done(*run)) done.insert(run.get());
-    for (const sweep::Prepared* p = run.get(); p->promise; p = p->promise->run.get())
-      if (done.count(p->promise->run.get()) == 0 && is_done(*p->promise->run)) done.insert(p->promise->run.get());
-  }
-  const bool all_done = std::all_of(sweep.runs.begin(), sweep.runs.end(),
-                                    [&done](const auto& run) { return done.count(run.get()) != 0; });
+  bool all_done = true;
+  for (const auto* runs : {&sweep.runs, &sweep.tuning})
+    for (const auto& run : *runs) {
+      if (is_done(*run)) done.insert(run.get());
+      all_done = all_done && done.count(run.get()) != 0;
+      for (const sweep::Prepared* p = run.get(); p->promise; p = p->promise->run.get())
+        if (done.count(p->promise->run.get()) == 0 && is_done(*p->promise->run)) done.insert(p->promise->run.get());
+    }
   if (!all_done) require_writable(folder);
   const Costs costs = costs_of(sweep, done, threads);
   if (values["json"].as<bool>()) {

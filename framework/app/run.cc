@@ -1,6 +1,7 @@
 // `initlab run`: expand a spec, run what is missing, print the comparison.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <set>
@@ -8,6 +9,7 @@
 #include "app/common.hpp"
 #include "app/jobs.hpp"
 #include "app/progress.hpp"
+#include "app/tuning.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -38,16 +40,17 @@ std::optional<double> positive_option(const po::variables_map& values, const cha
   return value;
 }
 
-// Runs the missing ones of a list that belongs to one experiment folder.
-sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variables_map& values,
-                         bool makes_checkpoint = false) {
+// Runs the missing ones of a list that belongs to one experiment folder. `what` they are, for messages; others wait for
+// those that are needed first, so these are all made.
+sweep::Tally run_missing(const Runs& all, const char* what, const Sweep& sweep, const po::variables_map& values,
+                         bool needed_first) {
   Runs missing, done;
   for (const auto& run : all) (is_done(*run) ? done : missing).push_back(run);
   sweep::remove_states_of(done);
   const std::filesystem::path folder = all.front()->file.parent_path();
   sweep::planned_threads(folder, count_option(values, "threads"), 1);  // another count is refused, to do or not
   if (missing.empty()) {
-    spdlog::info("{}: all {} runs exist", folder.string(), all.size());
+    spdlog::info("{}: all {} {} exist", folder.string(), all.size(), what);
     return {};
   }
   const Sharing sharing = share_cores(values, *missing.front());
@@ -61,12 +64,12 @@ sweep::Tally run_missing(const Runs& all, const Sweep& sweep, const po::variable
   options.jobs = sharing.jobs;
   options.retries = values["retry"].as<int>();
   options.fail_fast = values["fail-fast"].as<bool>();
-  options.wait = !values["no-wait"].as<bool>() || makes_checkpoint;
-  if (!makes_checkpoint) options.most_runs = count_option(values, "most-runs");
+  options.wait = !values["no-wait"].as<bool>() || needed_first;
+  if (!needed_first) options.most_runs = count_option(values, "most-runs");
   options.most_seconds = positive_option(values, "most-seconds");
   options.most_memory = positive_option(values, "most-memory");
   options.command = sweep.command + " --threads " + std::to_string(options.threads);
-  spdlog::info("{}: {} runs, {} to do; {} at a time, threads each: {}", folder.string(), all.size(), missing.size(),
+  spdlog::info("{}: {} {}, {} to do; {} at a time, threads each: {}", folder.string(), all.size(), what, missing.size(),
                std::min<std::size_t>(missing.size(), static_cast<std::size_t>(options.jobs)), options.threads);
   ProgressDisplay display(missing, options.jobs);
   return sweep::run_workers(missing, *sweep.catalog, options,
@@ -89,12 +92,44 @@ int make_checkpoints(Sweep& sweep, const po::variables_map& values) {
     // Prepared again: its own checkpoint may just have been made.
     const auto ready = sweep.workshop->prepare((*maker)->plan);
     if (is_done(*ready)) continue;
-    const int code = exit_code(run_missing({ready}, sweep, values, true));
+    const int code = exit_code(run_missing({ready}, "runs", sweep, values, true));
     if (code != kDone) return code;
   }
   if (!makers.empty())
-    for (auto& run : sweep.runs) run = sweep.workshop->prepare(run->plan);
+    for (auto* runs : {&sweep.runs, &sweep.tuning})
+      for (auto& run : *runs) run = sweep.workshop->prepare(run->plan);
   return kDone;
+}
+
+// The tuning runs, and by them each arm's learning rate. A run that diverged has an answer all the same.
+int tune(Sweep& sweep, const po::variables_map& values) {
+  if (sweep.tuning.empty()) return kDone;
+  const sweep::Tally tally = run_missing(sweep.tuning, "tuning runs", sweep, values, true);
+  if (tally.interrupted > 0 || tally.not_started > 0) return kStopped;
+  choose_rates(sweep);
+  int code = kDone;
+  for (const auto& run : sweep.runs) {
+    const config::RunPlan& plan = run->plan;
+    if (plan.replicate != 0) continue;
+    std::string name = plan.arm;
+    for (const auto& [path, value] : plan.settings) name += " " + path + "=" + base::json_text(value);
+    if (plan.awaits_tuning()) {
+      code = kRunFailed;
+      spdlog::error("{}: no learning rate, since a tuning run broke off; its runs wait", name);
+    } else {
+      spdlog::info("{}: learning rate {}, of {} tried", name, base::number_text(plan.training.optimizer.learning_rate),
+                   plan.tuned.at("trials").size());
+    }
+  }
+  return code;
+}
+
+// The runs that can be made: those of arms that have their learning rate.
+Runs ready(const Sweep& sweep) {
+  Runs runs;
+  for (const auto& run : sweep.runs)
+    if (!run->plan.awaits_tuning()) runs.push_back(run);
+  return runs;
 }
 
 // What a checkpoint holds and the model has no place for is said, once a checkpoint.
@@ -158,7 +193,10 @@ int run(const po::variables_map& values, const Context& context) {
   Sweep sweep = open_sweep(values, context);
   if (const int code = make_checkpoints(sweep, values); code != kDone) return code;
   report_unused(sweep.runs);
-  const int code = exit_code(run_missing(sweep.runs, sweep, values));
+  int code = tune(sweep, values);
+  const Runs runs = ready(sweep);
+  if (code != kStopped && !runs.empty())
+    code = std::max(code, exit_code(run_missing(runs, "runs", sweep, values, false)));
   print_comparison(sweep, values);
   return code;
 }
@@ -171,9 +209,10 @@ const Verb kRun = {"run",
                    "expand a spec, run what is missing, print the comparison",
                    "A run that exists (same identity) is not run again. Runs are written to DIR/<experiment>/, one "
                    "HDF5 file each. An\n"
-                   "experiment that the spec takes its checkpoint from is run first, once. Ctrl-C stops after the "
-                   "current step and leaves\n"
-                   "whole files; the same command again goes on from there, also after a crash, to the same bits. Any\n"
+                   "experiment that the spec takes its checkpoint from is run first, once; so are the runs that "
+                   "choose learning rates\n"
+                   "(training.tune). Ctrl-C stops after the current step and leaves whole files; the same command "
+                   "again goes on from there, also after a crash, to the same bits. Any\n"
                    "number of `initlab run` on one results folder, also from several machines, share the work.",
                    declare,
                    run};

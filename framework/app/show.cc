@@ -29,6 +29,15 @@ void print_certificate(const record::Run& run) {
       {"libraries", h.libraries},
       {"data sha256", h.data_sha256}};
   for (const std::string& resumed : h.resumed) rows.push_back({"went on", resumed});
+  if (h.role == record::kTuningRole) rows.push_back({"role", "tuning: it chooses its arm's learning rate"});
+  if (const auto tuning = compare::tuning_of(run)) {
+    std::vector<std::string> scores;
+    for (const compare::Trial& trial : tuning->trials)
+      scores.push_back(base::number_text(trial.learning_rate) + ": " +
+                       (std::isfinite(trial.mean) ? report::number(trial.mean) : "diverged"));
+    rows.push_back({"learning rate", base::number_text(tuning->learning_rate) + ", chosen on " +
+                                         report::tuning_way(*tuning) + ": " + base::join(scores, ", ")});
+  }
   if (!h.checkpoint.empty()) rows.push_back({"checkpoint", h.checkpoint + " (sha256 " + h.checkpoint_sha256 + ")"});
   if (!h.checkpoint_run.empty()) rows.push_back({"checkpoint run", h.checkpoint_run});
   for (const record::PluginRecord& plugin : h.plugins)
@@ -124,6 +133,9 @@ base::Json as_json(const record::Run& run) {
   out["arm"] = h.arm;
   out["replicate"] = h.replicate;
   out["settings"] = base::parse_json(h.settings.empty() ? "{}" : h.settings, run.file);
+  out["role"] = h.role;
+  const auto tuning = compare::tuning_of(run);
+  out["tuning"] = tuning ? compare::to_json(*tuning) : base::Json(nullptr);
   out["task"] = h.task;
   out["command"] = h.command;
   out["started"] = h.started;

@@ -153,7 +153,7 @@ int run(const po::variables_map& values, const Context& context) {
   std::vector<std::shared_ptr<const sweep::Prepared>> missing;
   std::vector<std::string> names;
   for (const auto& run : sweep.runs) {
-    names.push_back(run->file.filename().string());
+    if (!run->plan.awaits_tuning()) names.push_back(run->file.filename().string());
     if (!is_done(*run)) missing.push_back(run);
   }
   if (missing.empty()) {

@@ -121,6 +121,8 @@ ArmSummary summarize(const Group& group, const Measure& measure, std::optional<d
   arm.arm = group.arm;
   arm.settings = group.settings;
   for (const record::Run* run : group.runs) {
+    std::optional<Tuning> tuning = tuning_of(*run);
+    if (tuning && (!arm.tuning || tuning->trials.size() > arm.tuning->trials.size())) arm.tuning = std::move(tuning);
     const Outcome result = outcome(*run, measure);
     switch (result.kind) {
       case Outcome::Kind::failed:

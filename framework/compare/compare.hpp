@@ -11,6 +11,7 @@
 
 #include "base/json.hpp"
 #include "compare/statistics.hpp"
+#include "compare/tuning.hpp"
 #include "record/record.hpp"
 
 namespace initlab::compare {
@@ -51,6 +52,7 @@ struct ArmSummary {
   std::vector<std::optional<std::int64_t>> steps_to_threshold;  // of `values`; nothing: never reached
   std::int64_t last_step = 0;                                   // the latest evaluation of the runs of `values`
   std::int64_t degenerate = 0;                                  // runs whose compared evaluation predicts one class
+  std::optional<Tuning> tuning;  // how its learning rate was chosen, by the run that knows of the most rates
 };
 
 // An arm against the baseline arm at the same grid point.

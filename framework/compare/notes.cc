@@ -36,6 +36,7 @@ class Notes {
     say_what_was_read();
     say_what_is_not_counted();
     say_what_is_not_learned();
+    say_how_rates_were_chosen();
     say_where_pairs_lack();
     say_what_the_gain_is();
     say_what_p_can_be();
@@ -120,6 +121,39 @@ class Notes {
       if (!any_better)
         add("no run of " + label(arm.arm, arm.settings) + " beats the constant-class baseline (" + number(constant) +
             ")");
+    }
+  }
+
+  void say_how_rates_were_chosen() {
+    std::vector<std::string> untuned;
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+      const std::string who = label(groups_[i].arm, groups_[i].settings);
+      std::set<std::string> rates;
+      for (const Run* run : groups_[i].runs)
+        if (const auto own = tuning_of(*run)) rates.insert(base::number_text(own->learning_rate));
+      if (rates.size() > 1)
+        add("runs of " + who + " have different chosen learning rates (" +
+            base::join(std::vector<std::string>(rates.begin(), rates.end()), ", ") + "): run the spec again");
+      if (comparison_.arms[i].tuning) {
+        say_where_the_rate_lies(who, *comparison_.arms[i].tuning);
+      } else {
+        untuned.push_back(who);
+      }
+    }
+    if (!untuned.empty() && untuned.size() < groups_.size())
+      add("learning rate not tuned in " + base::join(untuned, ", ") + ", but in the others");
+  }
+
+  void say_where_the_rate_lies(const std::string& who, const Tuning& tuning) {
+    const auto& trials = tuning.trials;
+    const std::string chosen =
+        who + ": the chosen learning rate " + base::number_text(tuning.learning_rate) + " is the ";
+    if (std::none_of(trials.begin(), trials.end(), [](const Trial& trial) { return std::isfinite(trial.mean); })) {
+      add(who + ": tuning diverged at every learning rate; the smallest was taken");
+    } else if (tuning.learning_rate == trials.front().learning_rate) {
+      add(chosen + "smallest tried: a smaller one may be better");
+    } else if (tuning.learning_rate == trials.back().learning_rate) {
+      add(chosen + "largest tried: a larger one may be better");
     }
   }
 

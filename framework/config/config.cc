@@ -101,6 +101,16 @@ const char* to_text(HeadKind kind) {
   return "";
 }
 
+const char* to_text(Role role) {
+  switch (role) {
+    case Role::run:
+      return "run";
+    case Role::tuning:
+      return "tuning";
+  }
+  return "";
+}
+
 bool LayerRange::covers(std::int64_t layer, std::int64_t num_layers) const {
   if (layer < 0) return false;
   switch (kind) {

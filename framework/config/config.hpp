@@ -249,6 +249,25 @@ struct TrainingConfig {
   }
 };
 
+// `training.tune:`: every arm tries these learning rates on a part of the training set and trains with the best one.
+// Not a field of TrainingConfig: what a run trains with, and is identified by, is the rate that was chosen.
+struct TuneConfig {
+  std::vector<double> learning_rate;
+  std::string budget = "equal";
+  double share = 0.2;
+  std::int64_t replicates = 1;
+  std::string place;  // file:line:column, for messages
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("learning_rate", self.learning_rate, "peak rates that every arm tries; at least two", positive());
+    visit("budget", self.budget, "equal: every arm tries all rates, with the same steps and seeds", one_of({"equal"}));
+    visit("share", self.share, "share of the training examples that are held out, to choose on",
+          Check{.low = 0, .high = 0.5, .low_open = true});
+    visit("replicates", self.replicates, "tuning runs per arm and rate, each with its own seeds", between(1, 100));
+  }
+};
+
 // Which encoder layers a rule speaks of. Text forms: "top(2)", "bottom(1)", "3..5", "4".
 struct LayerRange {
   enum class Kind { top, bottom, span } kind = Kind::span;
@@ -353,6 +372,10 @@ struct LogConfig {
   }
 };
 
+// What a run is for: a value of its arm, or the choice of its arm's learning rate.
+enum class Role { run, tuning };
+const char* to_text(Role role);
+
 // One point of a sweep: everything that decides its bits but the machine.
 struct RunPlan {
   std::string experiment;
@@ -365,6 +388,9 @@ struct RunPlan {
   std::vector<InitRule> init;
   std::vector<InitRule> head;
   Seeds seeds;
+  Role role = Role::run;
+  std::optional<TuneConfig> tune;  // how the learning rate is chosen; of a tuning run: what it is part of
+  base::Json tuned;                // how it was chosen, for the record (compare::Tuning); null: not yet
   CompareConfig compare;
   KeepConfig keep;
   ResumeConfig resume;
@@ -372,6 +398,9 @@ struct RunPlan {
   std::vector<std::string> plugins;  // further plugin files
   std::string spec_path;             // for messages and the command that repeats the run
   std::string spec_text;             // the composed spec, as YAML
+
+  // Its learning rate is still to be chosen: it cannot be run, and has no identity yet.
+  bool awaits_tuning() const { return role == Role::run && tune && tuned.is_null(); }
 };
 
 }  // namespace initlab::config

@@ -72,6 +72,15 @@ struct Baseline {
 };
 Baseline constant_baseline(const TaskData& data);
 
+// The training examples alone, cut in two to choose a learning rate on: `tune.share` of them (of a classification's
+// classes, each to the nearest whole number) are the evaluation of the result, the others its training set, both in
+// their order. `seed` decides which. The task's own evaluation examples do not enter, neither into the constant class
+// nor into the hash, which is of the result's tokens and labels. Throws Error where fewer than kLeastHeldOut would be
+// held out.
+inline constexpr std::int64_t kLeastHeldOut = 10;
+TaskData hold_out(const TaskData& data, const config::TaskConfig& task, const config::TuneConfig& tune,
+                  std::uint64_t seed);
+
 // The last one of an epoch may be short.
 std::int64_t steps_per_epoch(const TaskData& data, std::int64_t batch);
 

@@ -1,9 +1,11 @@
 // Text to tokenized examples: subset, tokenize, cut, and the score of the constant prediction.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "data/data.hpp"
@@ -146,10 +148,76 @@ void load_language_model(TaskData& data, const Source& source, const config::Tas
   drop_unpredictable(data.train, masker, task);
   drop_unpredictable(data.eval, masker, task);
   keep_subset(data.train, task, subset_seed);
-  data.constant_class = constant_token_score(data, masker, task.world);
+}
+
+std::vector<double> constant_score(const TaskData& data, const config::TaskConfig& task) {
+  switch (data.info.head) {
+    case config::HeadKind::mlm:
+      return constant_token_score(data, Masker(data.special, data.vocabulary, task.mask_probability), task.world);
+    case config::HeadKind::regressor:
+      return constant_number_score(data);
+    case config::HeadKind::classifier:
+      return constant_class_score(data);
+  }
+  return {};
+}
+
+// The rows to hold out: of each class its share, by one permutation of all rows.
+std::vector<bool> held_out_rows(const TaskData& data, double share, std::uint64_t seed) {
+  std::map<std::int32_t, std::int64_t> room;  // class -> rows to hold out
+  for (const Example& example : data.train) ++room[example.label];
+  for (auto& [label, rows] : room) rows = std::llround(share * static_cast<double>(rows));
+  std::vector<bool> held_out(data.train.size(), false);
+  const base::Stream stream(seed, "held_out");
+  for (const std::uint32_t row : base::permutation(stream, static_cast<std::uint32_t>(data.train.size()))) {
+    std::int64_t& left = room[data.train[row].label];
+    if (left == 0) continue;
+    --left;
+    held_out[row] = true;
+  }
+  return held_out;
+}
+
+template <class T>
+void add_numbers(base::Sha256& hash, const std::vector<T>& numbers) {
+  hash.add(std::to_string(numbers.size()) + ":");
+  hash.add(numbers.data(), numbers.size() * sizeof(T));
+}
+
+std::string examples_hash(const TaskData& data) {
+  base::Sha256 hash;
+  for (const std::vector<Example>* part : {&data.train, &data.eval}) {
+    hash.add(std::to_string(part->size()) + "\n");
+    for (const Example& example : *part) {
+      add_numbers(hash, example.ids);
+      add_numbers(hash, example.types);
+      hash.add(&example.label, sizeof example.label);
+      hash.add(&example.target, sizeof example.target);
+    }
+  }
+  return hash.finish_hex();
 }
 
 }  // namespace
+
+TaskData hold_out(const TaskData& data, const config::TaskConfig& task, const config::TuneConfig& tune,
+                  std::uint64_t seed) {
+  TaskData part;
+  part.info = data.info;
+  part.special = data.special;
+  part.vocabulary = data.vocabulary;
+  const std::vector<bool> held_out = held_out_rows(data, tune.share, seed);
+  for (std::size_t row = 0; row < data.train.size(); ++row)
+    (held_out[row] ? part.eval : part.train).push_back(data.train[row]);
+  if (part.eval.size() < static_cast<std::size_t>(kLeastHeldOut))
+    throw base::Error(
+        {tune.place, "training.tune.share", std::to_string(kLeastHeldOut) + " held-out examples or more",
+         std::to_string(part.eval.size()) + " of the " + std::to_string(data.train.size()) + " training examples",
+         "so few cannot tell rates apart; raise share or task.train_size"});
+  part.sha256 = examples_hash(part);
+  part.constant_class = constant_score(part, task);
+  return part;
+}
 
 TaskData load(const config::TaskConfig& task, const text::WordPiece& tokenizer, std::int64_t max_length,
               std::uint64_t subset_seed) {
@@ -161,13 +229,12 @@ TaskData load(const config::TaskConfig& task, const text::WordPiece& tokenizer, 
   data.sha256 = source.sha256;
   if (data.info.head == config::HeadKind::mlm) {
     load_language_model(data, source, task, tokenizer, max_length, subset_seed);
-    return data;
+  } else {
+    keep_subset(source.train, task, subset_seed);  // before tokenizing: only what is used is tokenized
+    data.train = tokenized(source.train, tokenizer, max_length);
+    data.eval = tokenized(source.eval, tokenizer, max_length);
   }
-  keep_subset(source.train, task, subset_seed);  // before tokenizing: only what is used is tokenized
-  data.train = tokenized(source.train, tokenizer, max_length);
-  data.eval = tokenized(source.eval, tokenizer, max_length);
-  data.constant_class =
-      data.info.head == config::HeadKind::regressor ? constant_number_score(data) : constant_class_score(data);
+  data.constant_class = constant_score(data, task);
   return data;
 }
 

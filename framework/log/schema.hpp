@@ -42,6 +42,8 @@ void header_fields(Header& header, Visit&& visit) {
   visit("/eval/labels", header.labels);
   visit("/provenance/spec", header.spec);
   visit("/provenance/plan", header.plan);
+  visit("/provenance/role", header.role);
+  visit("/provenance/tuning", header.tuning);
   visit("/provenance/checkpoint", header.checkpoint);
   visit("/provenance/checkpoint_sha256", header.checkpoint_sha256);
   visit("/provenance/checkpoint_run", header.checkpoint_run);
@@ -107,7 +109,7 @@ inline bool may_be_absent(std::string_view name) {
        {"/comparison/gain_from", "/comparison/gain_to", "/init/place", "/init/stream", "/init/requested_mean",
         "/init/requested_std", "/init/zeros", "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step",
         "/init/calibration_rounds", "/init/calibrated_std", "/provenance/unused/key", "/provenance/unused/tensor",
-        "/provenance/resumed"})
+        "/provenance/resumed", "/provenance/role", "/provenance/tuning"})
     if (name == late) return true;
   return false;
 }

@@ -50,14 +50,20 @@ struct PluginRecord {
   std::string name, version, file, sha256;
 };
 
+// RunHeader::role.
+inline constexpr const char* kRunRole = "run";
+inline constexpr const char* kTuningRole = "tuning";
+
 // The birth certificate.
 struct RunHeader {
   std::string run_id;  // 64 hex digits
   std::string experiment, arm;
   std::int64_t replicate = 0;
-  std::string settings;    // JSON object: grid path -> value
-  std::string command;     // repeats this run
-  std::string spec;        // the composed spec, YAML
+  std::string settings;         // JSON object: grid path -> value
+  std::string command;          // repeats this run
+  std::string spec;             // the composed spec, YAML
+  std::string role = kRunRole;  // a value of its arm, or the choice of the arm's learning rate
+  std::string tuning;      // JSON of compare::Tuning: how the learning rate was chosen; empty where the spec gives it
   std::string plan;        // JSON of the resolved plan: what the identity hashes
   std::string checkpoint;  // folder, or empty
   std::string checkpoint_sha256;

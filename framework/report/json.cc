@@ -40,6 +40,7 @@ Json arm_object(const compare::ArmSummary& arm) {
   object["unfinished"] = arm.unfinished;
   object["missing"] = arm.missing;
   object["degenerate"] = arm.degenerate;
+  object["tuning"] = arm.tuning ? compare::to_json(*arm.tuning) : Json(nullptr);
   return object;
 }
 

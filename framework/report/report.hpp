@@ -35,6 +35,12 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
 // and where the interval goes from nothing to all of it.
 std::string verdict(const compare::Comparison& comparison, const compare::Share& share);
 
+// How the arms of one grid point got their learning rates: "each arm's learning rate was chosen on 20 % of the training
+// set, held out, from {1e-05, 0.0001, 0.001} by mean accuracy (1 run a rate): random 0.0001, pretrained 1e-05". A
+// sentence for each way; none where the spec gives the rates.
+std::vector<std::string> tuning_sentences(const compare::Comparison& comparison, const compare::Settings& settings);
+std::string tuning_way(const compare::Tuning& tuning);  // "20 % of the training set, held out, from {...} by mean ..."
+
 // "120 (7/8 reached)": the step by which half of the runs had reached the threshold, misses included; "> 500 (3/8
 // reached)" where fewer than half did by the last step, "never (0/8 reached)" where none did; "-" for no runs.
 std::string steps_text(const compare::ArmSummary& arm);

@@ -120,6 +120,7 @@ std::string block(const Comparison& comparison, std::size_t& first) {
     if (pair.settings == settings) verdicts += wrapped("* ", verdict(comparison, pair));
   for (const compare::Share& share : comparison.shares)
     if (share.settings == settings) verdicts += wrapped("* ", verdict(comparison, share));
+  for (const std::string& sentence : tuning_sentences(comparison, settings)) verdicts += wrapped("* ", sentence);
   if (!verdicts.empty()) out += "\n" + verdicts;
   return out;
 }

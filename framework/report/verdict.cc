@@ -83,6 +83,32 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
   return winner + " beats " + loser + by + threshold_clause(comparison, pair);
 }
 
+std::string tuning_way(const compare::Tuning& tuning) {
+  std::vector<std::string> rates;
+  std::size_t runs = 0;
+  for (const compare::Trial& trial : tuning.trials) {
+    rates.push_back(base::number_text(trial.learning_rate));
+    runs = std::max(runs, trial.values.size());
+  }
+  return base::number_text(std::round(1000 * tuning.share) / 10) + " % of the training set, held out, from {" +
+         base::join(rates, ", ") + "} by mean " + tuning.metric + " (" + std::to_string(runs) +
+         (runs == 1 ? " run" : " runs") + " a rate)";
+}
+
+std::vector<std::string> tuning_sentences(const compare::Comparison& comparison, const compare::Settings& settings) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> ways;  // how, and the arms with their rates
+  for (const compare::ArmSummary& arm : comparison.arms) {
+    if (arm.settings != settings || !arm.tuning) continue;
+    const std::string way = tuning_way(*arm.tuning);
+    if (ways.empty() || ways.back().first != way) ways.push_back({way, {}});
+    ways.back().second.push_back(arm.arm + " " + base::number_text(arm.tuning->learning_rate));
+  }
+  std::vector<std::string> sentences;
+  for (const auto& [way, arms] : ways)
+    sentences.push_back("each arm's learning rate was chosen on " + way + ": " + base::join(arms, ", "));
+  return sentences;
+}
+
 std::string verdict(const compare::Comparison& comparison, const compare::Share& share) {
   using Kind = compare::RatioSet::Kind;
   const std::string gain = "of the gain from " + comparison.gain->from + " to " + comparison.gain->to;

@@ -128,6 +128,7 @@ struct Frame {
   config::ResumeConfig resume;
   config::LogConfig log;
   std::vector<std::string> plugins;
+  std::optional<config::TuneConfig> tune;
 };
 
 const Node& require(const Node& document, const char* key, const std::string& expected, const std::string& hint) {
@@ -168,17 +169,20 @@ Frame read_frame(const Node& document) {
   if (const Node* resume = document.find("resume")) frame.resume = read_resume(*resume);
   if (const Node* log = document.find("log")) frame.log = read_log(*log);
   if (const Node* plugins = document.find("plugins")) frame.plugins = read_plugins(*plugins);
+  if (const Node* training = document.find("training"))
+    if (const Node* tune = training->find("tune")) frame.tune = read_tune(*tune);
   require(document, "model", "a map", "model: {shape: tiny, vocabulary: vocab.txt} or {checkpoint: FOLDER}");
   require(document, "task", "a map", "task: {name: mrpc, data: FOLDER}");
   return frame;
 }
 
 // Every replicate draws its own seeds from `base`; a stream that the spec fixes is the same in all of them.
-config::Seeds derive_seeds(const SeedSpec& spec, std::int64_t replicate) {
+// Tuning runs draw from streams of their own: what is tuned to is not what is compared on.
+config::Seeds derive_seeds(const SeedSpec& spec, config::Role role, std::int64_t replicate) {
   const auto base = static_cast<std::uint64_t>(spec.base);
+  const std::string which = (role == config::Role::tuning ? "/tuning/" : "/") + std::to_string(replicate);
   const auto stream = [&](const char* name, const std::optional<std::int64_t>& fixed) {
-    return fixed ? base::derive_seed(static_cast<std::uint64_t>(*fixed), name)
-                 : base::derive_seed(base, std::string(name) + "/" + std::to_string(replicate));
+    return fixed ? base::derive_seed(static_cast<std::uint64_t>(*fixed), name) : base::derive_seed(base, name + which);
   };
   config::Seeds seeds;
   seeds.init = stream("init", spec.init);
@@ -192,7 +196,9 @@ config::Seeds derive_seeds(const SeedSpec& spec, std::int64_t replicate) {
 
 // Refuses what would take unreasonable time or memory before any of it is spent.
 void check_size(const Node& document, const Frame& frame, const std::vector<Axis>& axes, std::size_t text_bytes) {
-  std::size_t plans = frame.arms.size() * static_cast<std::size_t>(frame.seeds.replicates);
+  const std::size_t tuning =
+      frame.tune ? frame.tune->learning_rate.size() * static_cast<std::size_t>(frame.tune->replicates) : 0;
+  std::size_t plans = frame.arms.size() * (static_cast<std::size_t>(frame.seeds.replicates) + tuning);
   for (const Axis& axis : axes) plans = plans > kMostPlans ? plans : plans * axis.values.size();
   if (plans > kMostPlans)
     throw Error({document.mark.text(), "arms x replicates x grid", "at most " + std::to_string(kMostPlans) + " runs",
@@ -218,9 +224,55 @@ config::TrainingConfig arm_training(const Node& document, const Arm& arm, const 
   return read_training(root.entries.front().value, "training");
 }
 
+constexpr const char* kLearningRate = "training.optimizer.learning_rate";
+
+// A rate that the grid varies cannot be chosen as well.
+void check_axes_beside_tune(const std::vector<Axis>& axes, const Node& document) {
+  for (const Axis& axis : axes) {
+    const std::string acting = acting_path(axis.path, document, axis.mark);
+    if (is_at_or_below(acting, kLearningRate) || is_at_or_below(acting, "training.tune"))
+      throw Error({axis.mark.text(), "grid path " + quote(axis.path), "no learning rate beside training.tune",
+                   quote(axis.path), "either the grid varies it, or each arm chooses it"});
+  }
+}
+
+// Every arm gets the same chances: the same rates, and as many steps on as many examples with each.
+void check_equal_budget(const Node& arm, const std::string& path, const config::TrainingConfig& training,
+                        const config::TrainingConfig& of_first_arm) {
+  const Node* own = arm.find("training");
+  const Node* optimizer = own == nullptr ? nullptr : own->find("optimizer");
+  if (const Node* rate = optimizer == nullptr ? nullptr : optimizer->find("learning_rate"))
+    fail_value(*rate, path + "." + kLearningRate, "no learning rate of an arm's own beside training.tune",
+               "every arm chooses its rate from training.tune.learning_rate");
+  if (training.seconds)
+    throw Error({training.place, "training.seconds", "epochs or steps beside training.tune",
+                 base::number_text(*training.seconds), "equal time is not an equal number of steps"});
+  const auto same = [&](auto config::TrainingConfig::*field) { return training.*field == of_first_arm.*field; };
+  if (!same(&config::TrainingConfig::epochs) || !same(&config::TrainingConfig::steps) ||
+      !same(&config::TrainingConfig::batch))
+    throw Error({training.place, path + ".training", "the epochs or steps and the batch of the other arms",
+                 "others, beside training.tune with budget: equal", "give them in the spec's training"});
+}
+
+// The runs that choose one arm's learning rate. They keep no weights and look once, at the end.
+void add_tuning(config::RunPlan plan, const Frame& frame, std::vector<config::RunPlan>& tuning) {
+  plan.role = config::Role::tuning;
+  plan.keep = {};
+  plan.training.evaluate.every.reset();
+  plan.settings.emplace_back(kLearningRate, 0.0);
+  for (const double rate : frame.tune->learning_rate) {
+    plan.training.optimizer.learning_rate = rate;
+    plan.settings.back().second = rate;
+    for (plan.replicate = 0; plan.replicate < frame.tune->replicates; ++plan.replicate) {
+      plan.seeds = derive_seeds(frame.seeds, plan.role, plan.replicate);
+      tuning.push_back(plan);
+    }
+  }
+}
+
 // All runs of one grid point.
 void expand_point(const Node& document, const Frame& frame, const std::vector<Axis>& axes,
-                  const std::vector<std::size_t>& point, std::vector<config::RunPlan>& plans) {
+                  const std::vector<std::size_t>& point, Expansion& expansion) {
   Node at_point = document;
   config::RunPlan common;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -237,6 +289,8 @@ void expand_point(const Node& document, const Frame& frame, const std::vector<Ax
   common.resume = frame.resume;
   common.log = frame.log;
   common.plugins = frame.plugins;
+  common.tune = frame.tune;
+  const std::size_t first = expansion.plans.size();
   if (const Node* training = at_point.find("training")) read_training(*training, "training");
   for (const Entry& entry : at_point.find("arms")->entries) {
     const Arm arm = read_arm(entry.value, "arms." + entry.key);
@@ -246,9 +300,12 @@ void expand_point(const Node& document, const Frame& frame, const std::vector<Ax
     plan.training = arm_training(at_point, arm, axes, point);
     for (std::int64_t replicate = 0; replicate < frame.seeds.replicates; ++replicate) {
       plan.replicate = replicate;
-      plan.seeds = derive_seeds(frame.seeds, replicate);
-      plans.push_back(plan);
+      plan.seeds = derive_seeds(frame.seeds, plan.role, replicate);
+      expansion.plans.push_back(plan);
     }
+    if (!frame.tune) continue;
+    check_equal_budget(entry.value, "arms." + entry.key, plan.training, expansion.plans[first].training);
+    add_tuning(plan, frame, expansion.tuning);
   }
 }
 
@@ -276,18 +333,21 @@ Expansion expand(Node document, const std::filesystem::path& file) {
   const Frame frame = read_frame(document);
   add_default_head(document);
   const std::vector<Axis> axes = read_grid(document);
+  if (frame.tune) check_axes_beside_tune(axes, document);
   Expansion expansion;
   expansion.experiment = frame.experiment;
   expansion.text = to_block(document);
   check_size(document, frame, axes, expansion.text.size());
+  if (frame.tune) document.find("training")->erase("tune");  // read; no value of a single run
   std::vector<std::size_t> point(axes.size(), 0);
   do {
-    expand_point(document, frame, axes, point, expansion.plans);
+    expand_point(document, frame, axes, point, expansion);
   } while (advance(point, axes));
-  for (config::RunPlan& plan : expansion.plans) {
-    plan.spec_path = file.string();
-    plan.spec_text = expansion.text;
-  }
+  for (auto* plans : {&expansion.plans, &expansion.tuning})
+    for (config::RunPlan& plan : *plans) {
+      plan.spec_path = file.string();
+      plan.spec_text = expansion.text;
+    }
   return expansion;
 }
 

@@ -19,9 +19,11 @@ struct Expansion {
   std::string experiment;
   std::string text;  // the document as YAML, defaults of structure (head) written out
   std::vector<config::RunPlan> plans;
+  std::vector<config::RunPlan> tuning;  // with training.tune: runs that choose the learning rates of `plans`
 };
 
-// Checks the whole document and unfolds it. Grid outermost (later keys fastest), then arms, then replicates.
+// Checks the whole document and unfolds it. Grid outermost (later keys fastest), then arms, then (tuning) rates, then
+// replicates.
 // Throws Error.
 Expansion expand(Node document, const std::filesystem::path& file);
 

@@ -124,6 +124,25 @@ config::TrainingConfig read_training(const Node& node, const std::string& path) 
   return training;
 }
 
+config::TuneConfig read_tune(const Node& node) {
+  const std::string path = "training.tune", rates = "training.tune.learning_rate";
+  const std::string hint = "tune: {learning_rate: [3e-5, 1e-4, 3e-4]}";
+  check_map(node, path, hint);
+  config::TuneConfig tune;
+  read_fields(node, path, tune);
+  tune.place = node.mark.text();
+  const Node* list = node.find("learning_rate");
+  if (list == nullptr || tune.learning_rate.size() < 2)
+    throw Error({list == nullptr ? node.mark.text() : list->mark.text(), rates, "at least two rates to choose from",
+                 tune.learning_rate.empty() ? "none" : "one", hint});
+  for (std::size_t i = 0; i < list->items.size(); ++i)
+    if (std::count(tune.learning_rate.begin(), tune.learning_rate.begin() + static_cast<std::ptrdiff_t>(i),
+                   tune.learning_rate[i]) > 0)
+      throw Error(
+          {list->items[i].mark.text(), rates, "different rates", quote(list->items[i].text) + " a second time", ""});
+  return tune;
+}
+
 namespace {
 
 std::vector<std::string> read_texts(const Node& node, const std::string& path, const config::Check& check) {
@@ -195,6 +214,9 @@ Arm read_arm(const Node& node, const std::string& path) {
         {node.mark.text(), join_path(path, "init"), "a list of rules", "nothing", "init: [{use: truncated_normal}]"});
   arm.init = read_rules(*init, join_path(path, "init"));
   if (const Node* training = node.find("training")) {
+    if (const Node* tune = training->find("tune"))
+      throw Error({tune->mark.text(), join_path(path, "training.tune"), "no tune of an arm's own", tune->got(),
+                   "it stands once, in the spec's training, and every arm tries the same rates"});
     config::TrainingConfig probe;  // its keys and types here, the rest once it lies over the spec's training
     read_fields(*training, join_path(path, "training"), probe);
     arm.training = *training;

@@ -40,6 +40,7 @@ config::ModelSpec read_model(const Node& node);
 config::TaskConfig read_task(const Node& node);
 config::TrainingConfig read_training(const Node& node,
                                      const std::string& path);  // lengths: at most one; none is 3 epochs
+config::TuneConfig read_tune(const Node& node);                 // training.tune
 std::vector<config::InitRule> read_rules(const Node& node, const std::string& path);
 Arm read_arm(const Node& node, const std::string& path);
 SeedSpec read_seeds(const Node& node);

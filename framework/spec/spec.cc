@@ -12,7 +12,8 @@ namespace initlab::spec {
 ExperimentSpec from_text(std::string_view text, const std::filesystem::path& file,
                          const std::vector<Override>& overrides, const std::map<std::string, std::string>& defaults) {
   Expansion expansion = expand(compose(text, file, overrides, defaults), file);
-  return {std::move(expansion.experiment), file, std::move(expansion.text), std::move(expansion.plans)};
+  return {std::move(expansion.experiment), file, std::move(expansion.text), std::move(expansion.plans),
+          std::move(expansion.tuning)};
 }
 
 ExperimentSpec read(const std::filesystem::path& file, const std::vector<Override>& overrides,

@@ -104,6 +104,7 @@ void describe_comparison(const Prepared& p, record::RunHeader& header) {
   header.baseline = p.plan.compare.baseline.value_or("");
   header.gain_from = p.plan.compare.gain.from.value_or("");
   header.gain_to = p.plan.compare.gain.to.value_or("");
+  header.tuning = p.plan.tuned.is_null() ? "" : base::json_text(p.plan.tuned);
 }
 
 record::RunHeader describe(const Prepared& p, int threads, const std::string& command) {
@@ -117,6 +118,7 @@ record::RunHeader describe(const Prepared& p, int threads, const std::string& co
   header.settings = base::json_text(settings);
   header.command = command;
   header.spec = p.plan.spec_text;
+  header.role = config::to_text(p.plan.role);
   header.plan = p.identity;
   if (p.checkpoint) {
     header.checkpoint = place_of(p, p.checkpoint->folder());

@@ -22,8 +22,8 @@ std::unique_ptr<model::Bert> make_model(const Prepared& prepared, const data::Ba
 train::Outcome execute(const Prepared& prepared, const init::Catalog& catalog, int threads, const std::string& command,
                        const train::Hooks& hooks);
 
-// How the spec wants its runs read: metric, better, threshold, at, baseline, gain. A file says what the spec said when
-// it was run; the spec may say something else now, and the run is the same.
+// How the spec wants its runs read: metric, better, threshold, at, baseline, gain; and how the learning rate
+// was chosen. A file says what was so when it was run; it may be otherwise now, and the run is the same.
 void describe_comparison(const Prepared& prepared, record::RunHeader& header);
 
 // The birth certificate of a run.

@@ -79,10 +79,22 @@ RunOnDisk look_at(const std::filesystem::path& file) {
   return run;
 }
 
+// How the run with this identity ended; nothing where the file holds none. The whole file is read: a damaged one is run
+// again, and the new file replaces it only when it is whole.
+std::optional<record::State> state_of(const std::filesystem::path& run_file, const std::string& run_id) {
+  if (!std::filesystem::exists(run_file)) return std::nullopt;
+  try {
+    const record::Run run = log::read_run(run_file);
+    if (run.header.run_id == run_id) return run.state;
+  } catch (const base::Error&) {  // damaged: as if it were not there
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string run_file_name(const config::RunPlan& plan, const std::string& run_id) {
-  std::string name = plan.arm;
+  std::string name = (plan.role == config::Role::tuning ? "tuning," : "") + plan.arm;
   for (const auto& [path, value] : plan.settings) {
     const std::size_t dot = path.rfind('.');
     const std::string text = value.is_string() ? value.get<std::string>() : base::json_text(value);
@@ -98,15 +110,12 @@ std::filesystem::path weights_folder(const std::filesystem::path& run_file, cons
   return folder;
 }
 
-bool is_done(const std::filesystem::path& run_file, const std::string& run_id, const config::KeepConfig& keep) {
-  if (!std::filesystem::exists(run_file)) return false;
-  try {
-    const record::Run run = log::read_run(run_file);
-    if (run.header.run_id != run_id || run.state != record::State::finished) return false;
-  } catch (const base::Error&) {
-    return false;  // a damaged file is run again; the new file replaces it only when it is whole
-  }
-  return std::all_of(keep.weights.begin(), keep.weights.end(), [&run_file](const std::string& which) {
+bool is_done(const std::filesystem::path& run_file, const std::string& run_id, const config::RunPlan& plan) {
+  const std::optional<record::State> state = state_of(run_file, run_id);
+  if (plan.role == config::Role::tuning && state == record::State::failed) return true;
+  if (state != record::State::finished) return false;
+  const std::vector<std::string>& kept = plan.keep.weights;
+  return std::all_of(kept.begin(), kept.end(), [&run_file](const std::string& which) {
     return std::filesystem::exists(weights_folder(run_file, which));
   });
 }

@@ -12,15 +12,16 @@
 
 namespace initlab::sweep {
 
-// "<arm>[,key=value...],r<replicate>-<first 10 digits of the run id>.h5"
+// "[tuning,]<arm>[,key=value...],r<replicate>-<first 10 digits of the run id>.h5"
 std::string run_file_name(const config::RunPlan& plan, const std::string& run_id);
 
 // Weights kept beside a run file: "<name>.initial", "<name>.final", in Hugging Face form.
 std::filesystem::path weights_folder(const std::filesystem::path& run_file, const std::string& which);
 
-// True where the file is whole and holds a finished run with this identity, and the weights to keep stand beside it.
-// Reads the file, since one whose last part is damaged has to be run again.
-bool is_done(const std::filesystem::path& run_file, const std::string& run_id, const config::KeepConfig& keep);
+// True where the file is whole and holds a finished run with this identity, and the weights to keep stand beside it; of
+// a tuning run also where it diverged, since that is its answer and would be again. Reads the file, since one whose
+// last part is damaged has to be run again.
+bool is_done(const std::filesystem::path& run_file, const std::string& run_id, const config::RunPlan& plan);
 
 // Threads a run of this folder: fixed once, by the first `run`, since another count may give other bits. `wanted` is
 // --threads, `otherwise` what a new folder gets without it. Throws Error where the folder was fixed to another count.

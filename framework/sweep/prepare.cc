@@ -66,6 +66,13 @@ base::Json identity_of(const Prepared& p) {
   id["task"] = config::to_json(task);
   id["data_sha256"] = p.data->sha256;
   id["training"] = config::to_json(p.plan.training);
+  if (p.plan.role == config::Role::tuning) {
+    id["role"] = config::to_text(p.plan.role);
+  } else if (p.plan.tune) {  // the same bits as with the rate written in the spec, and another claim
+    id["tuned"] = {
+        {"share", p.plan.tune->share}, {"replicates", p.plan.tune->replicates}, {"budget", p.plan.tune->budget}};
+    if (p.plan.awaits_tuning()) id["training"]["optimizer"]["learning_rate"] = nullptr;
+  }
   const auto rules = [](const std::vector<config::InitRule>& list) {
     base::Json array = base::Json::array();
     for (const config::InitRule& rule : list) array.push_back(config::to_json(rule));
@@ -208,11 +215,16 @@ std::shared_ptr<const text::WordPiece> Workshop::open_tokenizer(const Prepared& 
 std::shared_ptr<const data::TaskData> Workshop::open_data(const Prepared& p) {
   const std::string key = vocabulary_key(p) + base::json_text(config::to_json(p.plan.task)) + "|" +
                           std::to_string(p.plan.training.max_length) + "|" + std::to_string(p.plan.seeds.subset);
-  auto& entry = data_[key];
-  if (!entry)
-    entry = std::make_shared<data::TaskData>(
+  auto& whole = data_[key];
+  if (!whole)
+    whole = std::make_shared<data::TaskData>(
         data::load(p.plan.task, *p.tokenizer, p.plan.training.max_length, p.plan.seeds.subset));
-  return entry;
+  if (p.plan.role != config::Role::tuning) return whole;
+  const std::shared_ptr<const data::TaskData> uncut = whole;
+  auto& part = data_[key + "|" + base::number_text(p.plan.tune->share)];
+  if (!part)
+    part = std::make_shared<data::TaskData>(data::hold_out(*uncut, p.plan.task, *p.plan.tune, p.plan.seeds.subset));
+  return part;
 }
 
 Promise Workshop::open_promise(const config::ExperimentRef& reference) {
@@ -236,6 +248,9 @@ Promise Workshop::open_promise(const config::ExperimentRef& reference) {
     throw base::Error({reference.place, "model.checkpoint.experiment", "an experiment of one run",
                        std::to_string(made.plans.size()) + " runs in " + reference.file,
                        "one arm, one replicate, no grid"});
+  if (!made.tuning.empty())
+    throw base::Error({reference.place, "model.checkpoint.experiment", "an experiment that states its learning rate",
+                       "training.tune in " + reference.file, ""});
   config::RunPlan plan = made.plans.front();
   if (std::find(plan.keep.weights.begin(), plan.keep.weights.end(), "final") == plan.keep.weights.end())
     plan.keep.weights.emplace_back("final");

@@ -112,7 +112,7 @@ train::Outcome attempt(const Prepared& prepared, const init::Catalog& catalog, c
     const std::optional<Claim> claim = Claim::take(prepared.file);
     if (!claim) {
       end.kind = Message::Kind::elsewhere;
-    } else if (is_done(prepared.file, prepared.run_id, prepared.plan.keep)) {
+    } else if (is_done(prepared.file, prepared.run_id, prepared.plan)) {
       end.kind = Message::Kind::exists;
     } else {
       const train::Outcome outcome = attempt(prepared, catalog, options, pipe, *claim);
@@ -291,6 +291,9 @@ class Pool {
     } else if (worker.end.state == record::State::interrupted) {
       ++tally_.interrupted;
       emit(worker, Event::Kind::interrupted, {}, worker.end.reason);
+    } else if (const Prepared& of = *runs_[worker.run]; is_done(of.file, of.run_id, of.plan)) {
+      ++tally_.finished;  // a tuning run that diverged: no second try would change that
+      emit(worker, Event::Kind::diverged, {}, worker.end.reason);
     } else {
       fail(worker, worker.end.reason);
     }

@@ -20,10 +20,20 @@ namespace initlab::sweep {
 struct Event {
   // elsewhere: another process has the run; it is tried again later. exists: another process has finished it. again: it
   // failed and is tried again.
-  enum class Kind { started, progress, finished, failed, interrupted, elsewhere, exists, again } kind = Kind::started;
+  enum class Kind {
+    started,
+    progress,
+    finished,
+    diverged,  // a tuning run, which is an answer
+    failed,
+    interrupted,
+    elsewhere,
+    exists,
+    again
+  } kind = Kind::started;
   std::size_t run = 0;       // index into the list
   train::Progress progress;  // kind progress
-  std::string reason;        // kind failed, interrupted, again
+  std::string reason;        // kind diverged, failed, interrupted, again
   double seconds = 0;        // since the run started
 };
 

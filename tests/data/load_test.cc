@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/text.hpp"
@@ -157,6 +158,74 @@ TEST(Load, TheConstantClassIsTheTrainingMajority) {
   scratch.write("dev.tsv", header + "1\t1\t2\tw1\tw2\n0\t1\t2\tw1\tw2\n0\t1\t2\tw1\tw2\n0\t1\t2\tw1\tw2\n");
   const TaskData data = load(task_of("mrpc", scratch.path()), tokenizer(), 16, 1);
   EXPECT_EQ(data.constant_class, (std::vector<double>{0.25, 0.4}));  // accuracy 1 of 4; F1 2*1/(4+1)
+}
+
+config::TuneConfig tune_of(double share) {
+  config::TuneConfig tune;
+  tune.share = share;
+  tune.place = "spec.yaml:6:9";
+  return tune;
+}
+
+TEST(HoldOut, CutsTheTrainingSetAndNothingElse) {
+  const Scratch scratch;
+  scratch.write("train.tsv", sst2_rows(90));  // 30 of label 1
+  scratch.write("dev.tsv", sst2_rows(7));
+  const config::TaskConfig task = task_of("sst2", scratch.path());
+  const TaskData data = load(task, tokenizer(), 16, 1);
+  const TaskData part = hold_out(data, task, tune_of(0.2), 1);
+  EXPECT_EQ(part.train.size(), 72U);
+  EXPECT_EQ(part.eval.size(), 18U);
+  const auto ones = [](const std::vector<Example>& examples) {
+    return std::count_if(examples.begin(), examples.end(), [](const Example& e) { return e.label == 1; });
+  };
+  EXPECT_EQ(ones(part.train), 24) << "a class keeps its share";
+  EXPECT_EQ(ones(part.eval), 6);
+  EXPECT_NEAR(part.constant_class[0], 12.0 / 18, 1e-12) << "scored on what is held out";
+  const auto fit = second_ids(part.train), held_out = second_ids(part.eval);  // ids are different words
+  EXPECT_TRUE(std::is_sorted(fit.begin(), fit.end()) && std::is_sorted(held_out.begin(), held_out.end()));
+  std::set<std::int32_t> all(fit.begin(), fit.end());
+  all.insert(held_out.begin(), held_out.end());
+  EXPECT_EQ(all.size(), 90U) << "every training example is in exactly one part";
+  EXPECT_EQ(second_ids(hold_out(data, task, tune_of(0.2), 1).eval), held_out);
+  EXPECT_NE(second_ids(hold_out(data, task, tune_of(0.2), 2).eval), held_out) << "drawn, by the seed";
+  const auto more = second_ids(hold_out(data, task, tune_of(0.5), 1).eval);
+  EXPECT_EQ(more.size(), 45U);
+  // The development split changes nothing, the training split does.
+  scratch.write("dev.tsv", "sentence\tlabel\nw150\t1\nw151\t0\n");
+  const TaskData other_dev = hold_out(load(task, tokenizer(), 16, 1), task, tune_of(0.2), 1);
+  EXPECT_EQ(other_dev.sha256, part.sha256);
+  EXPECT_EQ(other_dev.constant_class, part.constant_class);
+  EXPECT_NE(hold_out(data, task, tune_of(0.2), 2).sha256, part.sha256);
+  std::string flipped = sst2_rows(90);
+  flipped[flipped.size() - 2] ^= 1;
+  scratch.write("train.tsv", flipped);
+  EXPECT_NE(hold_out(load(task, tokenizer(), 16, 1), task, tune_of(0.2), 1).sha256, part.sha256);
+}
+
+TEST(HoldOut, TooFewAreRefused) {
+  const Scratch scratch;
+  scratch.write("train.tsv", sst2_rows(45));
+  scratch.write("dev.tsv", sst2_rows(7));
+  const config::TaskConfig task = task_of("sst2", scratch.path());
+  const TaskData data = load(task, tokenizer(), 16, 1);
+  EXPECT_EQ(error_of([&] { hold_out(data, task, tune_of(0.2), 1); }),
+            "spec.yaml:6:9: training.tune.share: expected 10 held-out examples or more, got 9 of the 45 training "
+            "examples\n  hint: so few cannot tell rates apart; raise share or task.train_size");
+  EXPECT_EQ(hold_out(data, task, tune_of(0.25), 1).eval.size(), 12U);
+}
+
+TEST(HoldOut, LanguageModelsHaveOneClass) {
+  config::TaskConfig task;
+  task.name = "mlm";
+  task.data = "microworld";
+  task.tokens = 4000;
+  const auto words = text::WordPiece::from_tokens(microworld_vocabulary(1), text::Casing::uncased, "microworld");
+  const TaskData data = load(task, words, 64, 1);
+  const TaskData part = hold_out(data, task, tune_of(0.25), 1);
+  EXPECT_EQ(part.eval.size(), static_cast<std::size_t>(std::llround(0.25 * static_cast<double>(data.train.size()))));
+  EXPECT_EQ(part.train.size() + part.eval.size(), data.train.size());
+  EXPECT_GT(part.constant_class[0], 0);
 }
 
 TEST(Load, GeneratedTasksHaveTheirSizesAndKnownWords) {

@@ -110,7 +110,8 @@ TEST(Hostile, OlderFilesWithoutTheAuditAreRead) {
     for (const char* name : {"place", "stream", "requested_mean", "requested_std", "zeros", "effective_rank",
                              "source_sha256", "sha256_first_step"})
       EXPECT_GE(H5Ldelete(file, (std::string("/init/") + name).c_str(), H5P_DEFAULT), 0) << name;
-    for (const char* name : {"/provenance/unused", "/comparison/gain_from", "/comparison/gain_to"})
+    for (const char* name : {"/provenance/unused", "/provenance/role", "/provenance/tuning", "/comparison/gain_from",
+                             "/comparison/gain_to"})
       EXPECT_GE(H5Ldelete(file, name, H5P_DEFAULT), 0) << name;
   });
   const record::Run run = read_run(folder / "run.h5");
@@ -120,7 +121,8 @@ TEST(Hostile, OlderFilesWithoutTheAuditAreRead) {
   EXPECT_TRUE(std::isnan(run.init[1].requested_mean) && std::isnan(run.init[1].requested_stddev));
   EXPECT_TRUE(std::isnan(run.init[1].zeros) && std::isnan(run.init[1].effective_rank));
   EXPECT_TRUE(run.header.checkpoint_unused.empty());
-  EXPECT_EQ(run.header.gain_from + run.header.gain_to, "");
+  EXPECT_EQ(run.header.gain_from + run.header.gain_to + run.header.tuning, "");
+  EXPECT_EQ(run.header.role, record::kRunRole);
 }
 
 TEST(Hostile, OlderFilesWithoutDiagnosticsAreRead) {

@@ -48,6 +48,8 @@ void expect_equal(const record::RunHeader& a, const record::RunHeader& b) {
     EXPECT_EQ(a.threshold, b.threshold);
   }
   EXPECT_EQ(a.at, b.at);
+  EXPECT_EQ(a.role, b.role);
+  EXPECT_EQ(a.tuning, b.tuning);
   EXPECT_EQ(a.baseline, b.baseline);
   EXPECT_EQ(a.gain_from, b.gain_from);
   EXPECT_EQ(a.gain_to, b.gain_to);

@@ -24,6 +24,8 @@ inline record::RunHeader sample_header() {
   h.settings = R"({"training.batch": 32})";
   h.command = "initlab run 'a b.yaml' --set x=\"y\"";
   h.spec = "experiment: größe\narms:\n  乱数: [{use: zero}]\n";
+  h.role = "tuning";
+  h.tuning = R"({"learning_rate": 0.001})";
   h.plan = R"({"model": {"layers": 2}})";
   h.checkpoint = "models/minilm";
   h.checkpoint_sha256 = std::string(64, 'b');

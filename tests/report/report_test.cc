@@ -125,6 +125,33 @@ TEST(Verdict, FewPairs) {
   EXPECT_EQ(say(8, 0, Interval{0, 0}, 1), "xavier and pretrained gave equal values in all 8 pairs");
 }
 
+TEST(TuningSentences, ASentenceForEachWay) {
+  compare::Comparison comparison;
+  const auto arm = [&](const std::string& name, double share, double rate, const compare::Settings& settings) {
+    compare::ArmSummary summary;
+    summary.arm = name;
+    summary.settings = settings;
+    summary.tuning = compare::Tuning{"f1", "higher", share, {{1e-4, {0.5, 0.7}, 0.6}, {0.5, {kNaN, 0.5}, kNaN}}, rate};
+    comparison.arms.push_back(summary);
+  };
+  arm("random", 0.29, 1e-4, {});
+  arm("pretrained", 0.29, 0.5, {});
+  arm("elsewhere", 0.29, 0.5, {{"batch", 8}});
+  EXPECT_EQ(tuning_sentences(comparison, {}),
+            (std::vector<std::string>{"each arm's learning rate was chosen on 29 % of the training set, held out, from "
+                                      "{0.0001, 0.5} by mean f1 (2 runs a rate): random 0.0001, pretrained 0.5"}));
+  comparison.arms[1].tuning->share = 0.125;
+  comparison.arms.push_back({});
+  const std::vector<std::string> two = tuning_sentences(comparison, {});
+  ASSERT_EQ(two.size(), 2U);
+  EXPECT_NE(two[1].find("12.5 % of"), std::string::npos) << two[1];
+  EXPECT_TRUE(tuning_sentences(comparison, {{"batch", 16}}).empty());
+  const base::Json json = to_json(comparison);
+  EXPECT_EQ(json["arms"][0]["tuning"]["learning_rate"], 1e-4);
+  EXPECT_TRUE(json["arms"][0]["tuning"]["trials"][1]["mean"].is_null());
+  EXPECT_TRUE(json["arms"][3]["tuning"].is_null());
+}
+
 compare::Comparison of_gain() {
   compare::Comparison comparison;
   comparison.experiment = "why";
@@ -277,7 +304,7 @@ TEST(Json, KeysAndNulls) {
                                "gain", "arms", "pairs", "shares", "notes"}));
   const base::Json& arm = json["arms"][0];
   EXPECT_EQ(keys(arm), (Names{"arm", "settings", "n", "failed", "mean", "std", "values", "replicates",
-                              "steps_to_threshold", "last_step", "unfinished", "missing", "degenerate"}));
+                              "steps_to_threshold", "last_step", "unfinished", "missing", "degenerate", "tuning"}));
   EXPECT_EQ(arm["settings"], base::Json::object());
   EXPECT_EQ(arm["values"], (base::Json{0.9}));
   EXPECT_TRUE(arm["std"].is_null());

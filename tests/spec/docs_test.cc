@@ -64,6 +64,7 @@ TEST(Docs, SpecReferenceHasEveryField) {
   add_rows("model", config::ModelSpec{}, rows);
   add_rows("task", config::TaskConfig{}, rows);
   add_rows("training", config::TrainingConfig{}, rows);
+  add_rows("training.tune", config::TuneConfig{}, rows);
   add_rows("seeds", SeedSpec{}, rows);
   add_rows("compare", config::CompareConfig{}, rows);
   add_rows("log", config::LogConfig{}, rows);

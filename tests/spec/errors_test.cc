@@ -8,7 +8,7 @@ namespace {
 
 struct Case {
   std::string text;
-  const char* error;
+  std::string error;
 };
 
 void expect_all(const std::vector<Case>& cases) {
@@ -319,6 +319,61 @@ TEST(Errors, ArmsAndRules) {
        "0.02}"},
       {with("head: []"),
        "s.yaml:6:7: head: expected at least one rule, got an empty list\n  hint: [{use: bert_default}]"},
+  });
+}
+
+TEST(Errors, Tune) {
+  const std::string rates =
+      "s.yaml:6:34: training.tune.learning_rate: expected at least two rates to choose from, got ";
+  const std::string hint = "\n  hint: tune: {learning_rate: [3e-5, 1e-4, 3e-4]}";
+  const auto tune = [](const std::string& value) { return with("training: {tune: {learning_rate: " + value + "}}"); };
+  const auto beside = [](const std::string& more) {
+    return with("training: {tune: {learning_rate: [1, 2]}" + more + "}");
+  };
+  const std::string own =
+      "experiment: e\nmodel: {shape: tiny}\ntask: {name: cola}\ntraining: {tune: {learning_rate: [1, "
+      "2]}}\narms:\n  a: {use: zero}\n  b: {init: {use: zero}, training: ";
+  expect_all({
+      {tune("[]"), (rates + "none" + hint)},
+      {tune("[1e-3]"), (rates + "one" + hint)},
+      {tune("1e-3"), (rates + "one" + hint)},
+      {tune("[1e-3, -1]"), "s.yaml:6:41: training.tune.learning_rate[1]: expected a number above 0, got \"-1\""},
+      {tune("[1e-3, 0]"), "s.yaml:6:41: training.tune.learning_rate[1]: expected a number above 0, got \"0\""},
+      {tune("[1e-3, 2, 0.001]"),
+       "s.yaml:6:44: training.tune.learning_rate: expected different rates, got \"0.001\" a second time"},
+      {with("training: {tune: 5}"), ("s.yaml:6:18: training.tune: expected a map, got \"5\"" + hint)},
+      {with("training: {tune: {}}"),
+       ("s.yaml:6:18: training.tune.learning_rate: expected at least two rates to choose from, got none" + hint)},
+      {with("training: {tune: {learning_rate: [1, 2], budget: more}}"),
+       "s.yaml:6:50: training.tune.budget: expected one of equal, got \"more\""},
+      {with("training: {tune: {learning_rate: [1, 2], share: 0.6}}"),
+       "s.yaml:6:49: training.tune.share: expected a number above 0 to 0.5, got \"0.6\""},
+      {with("training: {tune: {learning_rate: [1, 2], share: 0}}"),
+       "s.yaml:6:49: training.tune.share: expected a number above 0 to 0.5, got \"0\""},
+      {with("training: {tune: {learning_rate: [1, 2], replicates: 0}}"),
+       "s.yaml:6:54: training.tune.replicates: expected an integer from 1 to 100, got \"0\""},
+      {with("training: {tune: {learning_rates: [1, 2]}}"),
+       "s.yaml:6:19: unknown key \"training.tune.learning_rates\"\n  hint: did you mean \"learning_rate\"?"},
+      {beside(", seconds: 5"),
+       "s.yaml:6:11: training.seconds: expected epochs or steps beside training.tune, got 5\n  hint: equal time is not "
+       "an "
+       "equal number of steps"},
+      {beside("") + "grid: {training.optimizer.learning_rate: [1, 2]}\n",
+       "s.yaml:7:8: grid path \"training.optimizer.learning_rate\": expected no learning rate beside training.tune, "
+       "got "
+       "\"training.optimizer.learning_rate\"\n  hint: either the grid varies it, or each arm chooses it"},
+      {beside("") + "grid: {training.tune.share: [0.1, 0.2]}\n",
+       "s.yaml:7:8: grid path \"training.tune.share\": expected no learning rate beside training.tune, got "
+       "\"training.tune.share\"\n  hint: either the grid varies it, or each arm chooses it"},
+      {own + "{optimizer: {learning_rate: 3}}}\n",
+       "s.yaml:7:57: arms.b.training.optimizer.learning_rate: expected no learning rate of an arm's own beside "
+       "training.tune, got \"3\"\n  hint: every arm chooses its rate from training.tune.learning_rate"},
+      {own + "{steps: 3}}\n",
+       "s.yaml:7:34: arms.b.training: expected the epochs or steps and the batch of the other arms, got others, beside "
+       "training.tune with budget: equal\n  hint: give them in the spec's training"},
+      {own + "{tune: {learning_rate: [1, 2]}}}\n",
+       "s.yaml:7:41: arms.b.training.tune: expected no tune of an arm's own, got a map\n  hint: it stands once, in the "
+       "spec's training, and every arm tries the same rates"},
   });
 }
 

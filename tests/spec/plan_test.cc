@@ -178,6 +178,48 @@ TEST(Plan, GridIsACartesianProductWithTheLastKeyFastest) {
   expect_round_trip(spec);
 }
 
+TEST(Plan, TuningRunsStandBesideTheRunsThatAwaitThem) {
+  const std::string text =
+      kSmall +
+      "  one: {use: one}\ngrid: {training.batch: [8, 16]}\nseeds: {replicates: 3, base: 2025, mask: "
+      "9}\nkeep: {weights: final}\ntraining: {evaluate: {every: 5}, tune: {learning_rate: [1, 0.5], "
+      "replicates: 2}}\n";
+  const auto spec = from(text);
+  ASSERT_EQ(spec.plans.size(), 2U * 2 * 3);
+  ASSERT_EQ(spec.tuning.size(), 2U * 2 * 2 * 2);
+  for (const config::RunPlan& plan : spec.plans) {
+    EXPECT_EQ(plan.role, config::Role::run);
+    EXPECT_TRUE(plan.awaits_tuning());
+    EXPECT_EQ(plan.settings.size(), 1U);
+    EXPECT_EQ(plan.training.evaluate.every, 5);
+  }
+  const config::RunPlan& tuning = spec.tuning[1];  // the first arm's first rate, replicate 1
+  EXPECT_EQ(tuning.role, config::Role::tuning);
+  EXPECT_FALSE(tuning.awaits_tuning());
+  EXPECT_EQ(tuning.arm, "zero");
+  EXPECT_EQ(tuning.replicate, 1);
+  EXPECT_EQ(tuning.training.optimizer.learning_rate, 1);
+  EXPECT_EQ(tuning.training.batch, 8);
+  EXPECT_EQ(tuning.settings.back(), (std::pair<std::string, base::Json>{"training.optimizer.learning_rate", 1.0}));
+  EXPECT_FALSE(tuning.training.evaluate.every.has_value());
+  EXPECT_TRUE(tuning.keep.weights.empty());
+  EXPECT_EQ(tuning.tune->share, 0.2);
+  EXPECT_EQ(tuning.spec_text, spec.text);
+  EXPECT_NE(spec.text.find("replicates: 2"), std::string::npos) << "the record says how the rate was chosen";
+  EXPECT_EQ(spec.tuning[2].training.optimizer.learning_rate, 0.5);
+  EXPECT_EQ(spec.tuning[4].arm, "one");
+  EXPECT_EQ(config::to_json(spec.tuning[5].seeds), config::to_json(tuning.seeds)) << "every arm has the same";
+  EXPECT_EQ(tuning.seeds.order, base::derive_seed(2025, "order/tuning/1")) << "and none that a run has";
+  EXPECT_EQ(tuning.seeds.mask, spec.plans[0].seeds.mask) << "but what the spec fixes";
+  EXPECT_EQ(tuning.seeds.subset, spec.plans[0].seeds.subset);
+  EXPECT_EQ(from(spec.text).tuning.size(), spec.tuning.size());
+  // Without tune, nothing of it is in a plan.
+  const auto plain = from(text, {{"training.tune", "~"}});
+  EXPECT_TRUE(plain.tuning.empty());
+  EXPECT_FALSE(plain.plans[0].tune.has_value());
+  EXPECT_EQ(config::to_json(plain.plans[0].training), config::to_json(spec.plans[0].training));
+}
+
 TEST(Plan, GridReachesTaskHeadAndOneArmsTraining) {
   const auto spec = from(
       "experiment: e\nmodel: {layers: 1, hidden: 8, heads: 2}\ntask: {name: cola}\n"
