@@ -232,6 +232,10 @@ class Assigner {
                         " encoder layers, 0 to " + std::to_string(model_.layers - 1);
     const std::string why = why_no_part(r, head);
     if (!why.empty()) return why;
+    if (r.roles == IL_ROLE_RESIDUAL_SCALE)
+      return head ? "the head has no residual sum"
+                  : "this model has no tensor that scales a residual sum: model: {residual_scale: trained}, or norm: "
+                    "none";
     std::vector<std::string> roles;
     for (std::size_t i = 0; i < config::role_names().size(); ++i)
       if ((r.roles & (1u << i)) != 0) roles.push_back(config::role_names()[i]);

@@ -10,6 +10,20 @@
 // paper gives up quietly after `rounds`). Source: Mishkin & Matas 2016, "All you need is a good init" (arXiv
 // 1511.06422), algorithm 1, whose tolerance and rounds are the defaults. For dense layers: an embedding or a vector is
 // refused.
+//
+// admin, adaptive model initialization. With trained residual scales a layer's sums are x_i = LN(omega_i x_(i-1) +
+// f_i(x_(i-1))), i over attention and feed-forward of all layers. One after another, from what the pass shows:
+//
+//   omega_1 = 1,   omega_(i+1)^2 = var(omega_i x_(i-1)) + var(f_i(x_(i-1)))
+//
+// over all tokens and features. As each x has variance 1 after its LayerNorm, omega_i^2 = 1 + the sum of the branches'
+// variances before i: each branch starts with the part in its sum that it would have without LayerNorms between.
+// Source: Liu et al. 2020, "Understanding the Difficulty of Training Transformers" (arXiv 2004.08249), in the form of
+// the authors' code (LiyuanLucasLiu/Transformer-Clinic), which starts at 1 and sets the scales one after another in a
+// first pass. What the other tensors get is left to other rules; the authors use xavier_uniform. It needs a model whose
+// residual scales are tensors (model: {residual_scale: trained}): dividing the branch's weights by omega would give the
+// same function at first, but not Admin, since an update of Adam then moves the branch omega times as much as here.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -70,6 +84,61 @@ class Lsuv {
   Options options_;
 };
 
+class Admin {
+ public:
+  static constexpr sdk::Facts kFacts{.id = "admin/1",
+                                     .summary = "residual scales from the variances of the branches before them",
+                                     .source = "Liu et al. 2020",
+                                     .natural_roles = IL_ROLE_RESIDUAL_SCALE};
+  struct Options {
+    std::int64_t batches = 1;
+    template <class Self, class Visitor>
+    static void fields(Self& self, Visitor&& visit) {
+      visit("batches", self.batches, "training batches that the variances are over",
+            sdk::between(1, IL_MOST_CALIBRATION_BATCHES));
+    }
+  };
+  explicit Admin(const Options& options) : batches_(options.batches) {}
+
+  void check(const il_param& param, const sdk::Sources&) const { sum_of(param); }
+  void fill(const il_param& param, const sdk::Host&, std::span<float> values) const {
+    sum_of(param);
+    std::ranges::fill(values, 1.0f);
+  }
+  std::uint32_t batches() const { return static_cast<std::uint32_t>(batches_); }
+  sdk::Round calibrate(const il_param& param, const sdk::Activations& seen, std::span<float> values) const {
+    const Sum sum = sum_of(param);
+    double square = 1;  // of omega
+    for (std::int32_t i = 0; i < sum.index; ++i) {
+      const std::string weight =
+          sum.stack + std::to_string(i / 2) + (i % 2 == 0 ? ".attention" : "") + ".output.dense.weight";
+      const sdk::Activation branch = seen.output_or_refuse(weight.c_str());
+      square = square * branch.residual_stddev * branch.residual_stddev + branch.stddev * branch.stddev;
+    }
+    std::ranges::fill(values, static_cast<float>(std::sqrt(square)));
+    return sdk::Round::done;
+  }
+
+ private:
+  // Which of the model's residual sums a scale belongs to, counted from 0.
+  struct Sum {
+    std::string stack;  // the layers' names up to their number
+    std::int32_t index;
+  };
+  static Sum sum_of(const il_param& param) {
+    const std::string name = param.name, mark = ".layer.";
+    const std::size_t at = name.find(mark);
+    if (param.role != IL_ROLE_RESIDUAL_SCALE || param.normed == 0 || at == std::string::npos)
+      throw sdk::Refusal(
+          "it fills the scales of residual sums before a LayerNorm (model: {residual_scale: trained}), "
+          "and this is none");
+    const bool attention = name.find(".attention.") != std::string::npos;
+    return {name.substr(0, at + mark.size()), 2 * param.layer + (attention ? 0 : 1)};
+  }
+
+  std::int64_t batches_;
+};
+
 }  // namespace
 
-const il_plugin* initlab_plugin() { return initlab::sdk::plugin<Lsuv>("calibrated", "1.0.0"); }
+const il_plugin* initlab_plugin() { return initlab::sdk::plugin<Lsuv, Admin>("calibrated", "1.0.0"); }

@@ -28,6 +28,7 @@ TEST(Catalog, HoldsEveryStrategyThatWeShip) {
   std::set<std::string> ids;
   for (const CatalogEntry& entry : built_catalog().entries()) ids.emplace(entry.strategy->id);
   const std::set<std::string> wanted = {
+      "admin/1",
       "bert_default/1",
       "constant/1",
       "deepnorm/1",
