@@ -42,7 +42,7 @@ struct Options {
   bool streamed_loss = true;
   // mlm: logits of all predicted positions that take no more bytes than this are kept after all: computing them twice
   // costs time, and so little memory is no reason to.
-  std::int64_t kept_logits = std::int64_t{128} << 20;
+  std::int64_t kept_logits = std::int64_t{256} << 20;
   bool packed_weights = true;
   bool huge_pages = true;
 };
