@@ -1,8 +1,10 @@
 // `initlab plan`: what a spec would do: the runs, which rule decides each tensor, what it would cost. Trains nothing.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <iostream>
 #include <map>
@@ -10,6 +12,7 @@
 #include <sstream>
 
 #include "app/common.hpp"
+#include "app/design.hpp"
 #include "app/progress.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -27,9 +30,17 @@ struct Cost {
   std::int64_t steps = 0;  // 0: none, or a time budget decides
   double tokens = 0;       // of all steps
   double flops = 0;        // that the losses need
+  double eval_tokens = 0;  // of all evaluations
   double seconds = 0;      // from timing a few steps on this machine; a budget is taken as it is
   double mebibytes = 0;    // values, gradients, both moments
 };
+
+// Every so many steps, and at the end.
+std::int64_t evaluations_of(const config::TrainingConfig& training, std::int64_t steps) {
+  const std::int64_t every = training.evaluate.every.value_or(0);
+  if (every == 0 || steps == 0) return 1;
+  return steps / every + (steps % every == 0 ? 0 : 1);
+}
 
 // What a run has to compute, from a look at its first batches; no seconds yet.
 Cost work_of(const sweep::Prepared& run) {
@@ -44,11 +55,19 @@ Cost work_of(const sweep::Prepared& run) {
     cost.tokens += scale * static_cast<double>(batch.tokens());
     cost.flops += scale * model::training_flops(run.model, run.data->info.head, run.num_labels, batch);
   }
+  double tokens = 0;
+  for (std::int64_t i = 0; i < batches.eval_batches(); ++i) tokens += static_cast<double>(batches.eval(i).tokens());
+  cost.eval_tokens = tokens * static_cast<double>(evaluations_of(run.plan.training, cost.steps));
   return cost;
 }
 
-// Seconds a FLOP takes: times a few real steps from arbitrary weights, on which the cost does not depend.
-double seconds_per_flop(const sweep::Prepared& run, int threads) {
+struct Rates {
+  double seconds_per_flop = 0;  // of a training step
+  double seconds_per_eval_token = 0;
+};
+
+// Times a few real steps and evaluation batches from arbitrary weights, on which the cost does not depend.
+Rates measure(const sweep::Prepared& run, int threads) {
   constexpr std::int64_t kSteps = 3;
   const data::BatchStream batches = run.batches(kSteps);
   compute::set_threads(threads);
@@ -62,7 +81,33 @@ double seconds_per_flop(const sweep::Prepared& run, int threads) {
     seconds += trainer.step(i, 0.0).seconds;
     flops += model::training_flops(run.model, run.data->info.head, run.num_labels, trainer.batch());
   }
-  return seconds / flops;
+  constexpr std::int64_t kEvals = 4;
+  double eval_seconds = 0, eval_tokens = 0;
+  for (std::int64_t i = 0; i < std::min(kEvals, batches.eval_batches()); ++i) {
+    const batch::Batch batch = batches.eval(i);
+    bert.forward(batch, {});  // makes the kernels for its shape
+    const auto start = std::chrono::steady_clock::now();
+    bert.forward(batch, {});
+    eval_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    eval_tokens += static_cast<double>(batch.tokens());
+  }
+  return {seconds / flops, eval_tokens > 0 ? eval_seconds / eval_tokens : 0};
+}
+
+// Peak resident memory of this process so far, MiB.
+double peak_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+// Runs whose steps take equally long a FLOP.
+std::string shape_of(const sweep::Prepared& run) {
+  const config::TrainingConfig& training = run.plan.training;
+  std::ostringstream shape;
+  shape << run.table.get() << " " << run.data.get() << " " << training.batch << " " << training.accumulate << " "
+        << training.precision << " " << base::join(training.without, ",");
+  return shape.str();
 }
 
 using Done = std::set<const sweep::Prepared*>;  // the runs that exist; finding out reads their files
@@ -70,10 +115,11 @@ using Done = std::set<const sweep::Prepared*>;  // the runs that exist; finding 
 struct Costs {
   std::shared_ptr<const sweep::Prepared> dearest;  // the run whose cost is shown
   Cost one;
-  double all_seconds = 0;  // of everything that is to run, checkpoints and tuning included, one after another
+  double peak_mebibytes = 0;  // of a process that made the dearest's steps
+  double all_seconds = 0;     // of everything that is to run, checkpoints and tuning included, one after another
 };
 
-// Every kind of run is looked at; the dearest is timed, and the others are scaled from it by their FLOPs.
+// Every kind of run is looked at; one of each shape is timed, and the others of that shape are scaled by their FLOPs.
 Costs costs_of(const Sweep& sweep, const Done& done, int threads) {
   std::vector<std::shared_ptr<const sweep::Prepared>> runs = sweep.runs;
   runs.insert(runs.end(), sweep.tuning.begin(), sweep.tuning.end());
@@ -95,11 +141,17 @@ Costs costs_of(const Sweep& sweep, const Done& done, int threads) {
     if (i < sweep.runs.size() && kinds[kind].flops > kinds[kind_of(*costs.dearest)].flops) costs.dearest = runs[i];
   }
   costs.one = kinds[kind_of(*costs.dearest)];
-  const double rate = costs.one.flops > 0 ? seconds_per_flop(*costs.dearest, threads) : 0;
+  std::map<std::string, Rates> rates;
   const auto seconds = [&](const sweep::Prepared& run) {
-    return run.plan.training.seconds.value_or(rate * kinds[kind_of(run)].flops);
+    const Cost& cost = kinds[kind_of(run)];
+    if (run.plan.training.seconds) return *run.plan.training.seconds;
+    if (cost.flops == 0) return 0.0;
+    const auto [found, is_new] = rates.try_emplace(shape_of(run));
+    if (is_new) found->second = measure(run, threads);
+    return found->second.seconds_per_flop * cost.flops + found->second.seconds_per_eval_token * cost.eval_tokens;
   };
   costs.one.seconds = seconds(*costs.dearest);
+  costs.peak_mebibytes = peak_memory();
   for (const auto& run : runs)
     if (done.count(run.get()) == 0) costs.all_seconds += seconds(*run);
   return costs;
@@ -196,17 +248,23 @@ base::Json as_json(const Sweep& sweep, const Done& done, const Costs& costs, int
         {{"arm", table.run->plan.arm}, {"settings", settings_of(table.run->plan)}, {"tensors", std::move(tensors)}});
   }
   out["arms"] = std::move(arms);
-  out["cost_per_run"] = {
-      {"steps", cost.steps},     {"tokens", cost.tokens},           {"flops", cost.flops},
-      {"seconds", cost.seconds}, {"parameter_mib", cost.mebibytes}, {"arm", costs.dearest->plan.arm}};
+  out["cost_per_run"] = {{"steps", cost.steps},
+                         {"tokens", cost.tokens},
+                         {"flops", cost.flops},
+                         {"seconds", cost.seconds},
+                         {"parameter_mib", cost.mebibytes},
+                         {"arm", costs.dearest->plan.arm},
+                         {"eval_tokens", cost.eval_tokens},
+                         {"peak_mib", costs.peak_mebibytes}};
   out["seconds_to_run"] = costs.all_seconds;
+  out["design"] = to_json(designs_of(sweep));
   return out;
 }
 
 std::string amount_text(const config::TrainingConfig& training, const Cost& cost) {
   if (training.seconds) return "a budget of " + duration_text(*training.seconds) + " decides how many steps";
   return std::to_string(cost.steps) + " steps, " + base::fixed(cost.tokens / 1e3, 0) + " thousand tokens, " +
-         base::fixed(cost.flops / 1e12, 2) + " TFLOP, about " + duration_text(cost.seconds) + " without evaluations";
+         base::fixed(cost.flops / 1e12, 2) + " TFLOP, about " + duration_text(cost.seconds) + ", evaluations included";
 }
 
 void print_runs(const std::string& title, const std::vector<std::shared_ptr<const sweep::Prepared>>& runs,
@@ -262,9 +320,10 @@ void print(const Sweep& sweep, const Done& done, const Costs& costs, int threads
   }
   std::cout << "cost of one run (" << costs.dearest->plan.arm << "), from a few timed steps with " << threads
             << " thread" << (threads == 1 ? "" : "s") << ":\n  " << amount_text(costs.dearest->plan.training, cost)
-            << "; " << base::fixed(cost.mebibytes, 0)
-            << " MiB for weights, gradients and moments\n  all that is to run: about "
-            << duration_text(costs.all_seconds) << " of one worker\n";
+            << "; " << base::fixed(cost.mebibytes, 0) << " MiB for weights, gradients and moments, "
+            << base::fixed(costs.peak_mebibytes, 0) << " MiB at the peak\n  all that is to run: about "
+            << duration_text(costs.all_seconds) << " of one worker\n\n"
+            << to_text(designs_of(sweep));
 }
 
 void declare(po::options_description& options, po::positional_options_description& positional) {

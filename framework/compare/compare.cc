@@ -169,6 +169,7 @@ Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline) {
   pair.settings = arm.settings;
   pair.n = static_cast<std::int64_t>(differences.size());
   pair.difference = differences.empty() ? kNaN : mean(differences);
+  pair.deviation = stddev(differences);
   if (differences.size() >= 2) pair.ci95 = student_t_interval(differences, 0.95);
   pair.p_sign_flip = sign_flip_p(differences);
   return pair;

@@ -61,6 +61,7 @@ struct Pair {
   Settings settings;
   std::int64_t n = 0;            // common replicates
   double difference = 0;         // mean of arm - baseline; NaN for n = 0
+  double deviation = 0;          // standard deviation (n - 1) of the differences; NaN for n < 2
   std::optional<Interval> ci95;  // Student t with n-1 degrees of freedom; nothing for n < 2
   double p_sign_flip = 1;        // exact two-sided sign-flip (Fisher-Pitman) test; n > 20: Monte Carlo, seeded
 };

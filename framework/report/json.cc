@@ -81,6 +81,7 @@ Json pair_object(const compare::Comparison& comparison, const compare::Pair& pai
   object["settings"] = settings_object(pair.settings);
   object["n"] = pair.n;
   object["difference"] = number_or_null(pair.difference);
+  object["deviation"] = number_or_null(pair.deviation);
   object["ci95"] = ends(pair.ci95);
   object["p_sign_flip"] = number_or_null(pair.p_sign_flip);
   object["verdict"] = verdict(comparison, pair);
