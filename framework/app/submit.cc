@@ -174,7 +174,7 @@ int run(const po::variables_map& values, const Context& context) {
   sweep::note_planned(folder, names);
   const fs::path file = folder / "submit.sbatch";
   base::write_file(file, text);
-  const std::string job = base::trim(output_of({"sbatch", "--parsable", file.string()}));
+  const std::string job(base::trim(output_of({"sbatch", "--parsable", file.string()})));
   std::cout << "job " << job << ": " << missing.size() << " runs in " << array.tasks << " tasks of up to "
             << array.runs_per_task << "; initlab status " << shell_quote(folder.string()) << "\n";
   return kDone;
