@@ -190,14 +190,19 @@ void apply_override(Node& document, const Override& change, const Variables& def
 
 // A grid would overwrite the value without a word.
 void refuse_hidden_overrides(const Node& document, const std::vector<Override>& overrides) {
-  const Node* grid = document.find("grid");
-  if (grid == nullptr) return;
+  std::vector<const Entry*> axes;
+  for (const char* section : {"grid", "zip"})
+    if (const Node* node = document.find(section)) {
+      for (const Entry& axis : node->entries) axes.push_back(&axis);
+      for (const Node& map : node->items)
+        for (const Entry& axis : map.entries) axes.push_back(&axis);
+    }
   for (const Override& change : overrides)
-    for (const Entry& axis : grid->entries)
-      if (is_at_or_below(change.path, axis.key))
+    for (const Entry* axis : axes)
+      if (is_at_or_below(change.path, axis->key))
         throw Error({"--set " + change.path, "path " + quote(change.path), "a value that the grid does not vary",
-                     "an axis of the grid at " + axis.mark.text(),
-                     "--set grid." + axis.key + "=[...] changes the axis, --set grid." + axis.key + "=~ removes it"});
+                     "an axis of the grid at " + axis->mark.text(),
+                     "--set grid." + axis->key + "=[...] changes the axis, --set grid." + axis->key + "=~ removes it"});
 }
 
 // Relative to the file that says so; relative to the current folder where it begins with a variable or comes from
@@ -234,6 +239,10 @@ void resolve_paths(Node& document) {
   if (Node* plugins = document.find("plugins"))
     for (Node& item : plugins->items) make_absolute(item);
   make_absolute_by_key(document.find("grid"));
+  if (Node* zip = document.find("zip")) {
+    make_absolute_by_key(zip);
+    for (Node& map : zip->items) make_absolute_by_key(&map);
+  }
   make_absolute_by_key(find_in(checkpoint, "set"));
 }
 

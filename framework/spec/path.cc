@@ -49,7 +49,8 @@ std::vector<PathStep> split_path(const std::string& path, const Node& root, cons
   std::vector<PathStep> steps;
   std::string_view rest = path;
   for (;;) {
-    const bool whole = is_below(steps, {"grid"}) || is_below(steps, {"model", "checkpoint", "set"});
+    const bool whole = is_below(steps, {"grid"}) || is_below(steps, {"zip"}) || is_below(steps, {"names"}) ||
+                       is_below(steps, {"model", "checkpoint", "set"});
     const std::string_view name = whole                       ? rest
                                   : is_below(steps, {"arms"}) ? next_arm(rest, root.find("arms"))
                                                               : next_name(rest);

@@ -7,6 +7,7 @@
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "spec/compose.hpp"
+#include "spec/grid.hpp"
 #include "spec/path.hpp"
 #include "spec/reader.hpp"
 #include "spec/sections.hpp"
@@ -16,107 +17,7 @@ namespace initlab::spec {
 namespace {
 
 using base::Error;
-using base::Json;
 using base::quote;
-
-// One key of `grid:`.
-struct Axis {
-  std::string path;
-  Mark mark;
-  bool of_training = false;  // lies over every arm's own training
-  std::vector<Node> values;
-};
-
-Json typed(const Node& scalar) {
-  if (scalar.quoted) return scalar.text;
-  if (scalar.text == "true" || scalar.text == "false") return scalar.text == "true";
-  if (const auto integer = base::to_integer(scalar.text)) return *integer;
-  if (const auto number = base::to_number(scalar.text)) return *number;
-  return scalar.text;
-}
-
-// Equal for values that mean the same: 1 and 1.0, 5e-5 and 0.00005.
-std::string canonical(const Node& scalar) {
-  const Json value = typed(scalar);
-  if (value.is_number_float()) return base::number_text(value.get<double>());
-  if (value.is_number_integer()) {
-    const auto number = static_cast<double>(value.get<std::int64_t>());
-    const bool exact = number > -9e15 && number < 9e15;
-    return exact ? base::number_text(number) : base::json_text(value);
-  }
-  return base::json_text(value);
-}
-
-void check_axis_values(const Node& list, const std::string& subject) {
-  if (!list.is_sequence()) fail_value(list, subject, "a list of values", "[2e-5, 5e-5]");
-  if (list.items.empty()) throw Error({list.mark.text(), subject, "at least one value", "an empty list", ""});
-  std::set<std::string> seen;
-  for (const Node& value : list.items) {
-    if (!value.is_scalar())
-      fail_value(value, subject, "one value", "an axis varies numbers and words, not lists or maps");
-    if (!seen.insert(canonical(value)).second)
-      throw Error({value.mark.text(), subject, "different values", quote(value.text) + " a second time", ""});
-  }
-}
-
-// The path as it acts on an arm: "arms.hot.training.batch" changes what "training.batch" changes.
-std::string acting_path(const std::string& path, const Node& document, const Mark& mark) {
-  const std::vector<PathStep> steps = split_path(path, document, mark);
-  const auto* section = std::get_if<std::string>(&steps[0]);
-  const auto* part = steps.size() > 2 ? std::get_if<std::string>(&steps[2]) : nullptr;
-  if (section == nullptr || *section != "arms" || part == nullptr || *part != "training") return path;
-  const auto* arm = std::get_if<std::string>(&steps[1]);
-  return arm == nullptr ? path : path.substr(std::string("arms.").size() + arm->size() + 1);
-}
-
-void check_axis_path(const Axis& axis, const std::vector<Axis>& others, const Node& document) {
-  const std::string subject = "grid path " + quote(axis.path);
-  const std::vector<PathStep> steps = split_path(axis.path, document, axis.mark);
-  const auto* section = std::get_if<std::string>(&steps[0]);
-  const std::vector<std::string> sections = {"model", "task", "training", "head", "arms"};
-  if (section == nullptr || std::find(sections.begin(), sections.end(), *section) == sections.end())
-    throw Error({axis.mark.text(), subject, "a value of model, task, training, head or arms", quote(axis.path),
-                 section == nullptr ? "" : base::did_you_mean(*section, sections)});
-  if (steps.size() < 2)
-    throw Error({axis.mark.text(), subject, "a value of " + *section, "all of it", "name one: training.batch"});
-  const Node* arms = document.find("arms");
-  const auto* arm = std::get_if<std::string>(&steps[1]);
-  if (*section == "arms" && (arm == nullptr || arms == nullptr || !arms->has(*arm))) {
-    std::vector<std::string> names;
-    if (arms != nullptr)
-      for (const Entry& entry : arms->entries) names.push_back(entry.key);
-    throw Error({axis.mark.text(), subject, "the name of an arm", arm == nullptr ? "a number" : quote(*arm),
-                 base::did_you_mean(arm == nullptr ? "" : *arm, names)});
-  }
-  const std::string acting = acting_path(axis.path, document, axis.mark);
-  for (const Axis& other : others) {
-    const std::string other_acting = acting_path(other.path, document, other.mark);
-    // Two arms may each have their own axis; one of them and the whole spec's may not.
-    const bool both_arms = acting != axis.path && other_acting != other.path;
-    const std::string& a = both_arms ? axis.path : acting;
-    const std::string& b = both_arms ? other.path : other_acting;
-    if (is_at_or_below(a, b) || is_at_or_below(b, a))
-      throw Error({axis.mark.text(), subject, "axes that change different values", quote(other.path) + " as well", ""});
-  }
-}
-
-std::vector<Axis> read_grid(const Node& document) {
-  std::vector<Axis> axes;
-  const Node* grid = document.find("grid");
-  if (grid == nullptr) return axes;
-  check_map(*grid, "grid", "grid: {training.optimizer.learning_rate: [2e-5, 5e-5]}");
-  if (grid->entries.size() > kMostAxes)
-    throw Error({grid->mark.text(), "grid", "at most " + std::to_string(kMostAxes) + " keys",
-                 std::to_string(grid->entries.size()), ""});
-  for (const Entry& entry : grid->entries) {
-    Axis axis{entry.key, entry.mark, entry.key.rfind("training.", 0) == 0, {}};
-    check_axis_path(axis, axes, document);
-    check_axis_values(entry.value, "grid." + entry.key);
-    axis.values = entry.value.items;
-    axes.push_back(std::move(axis));
-  }
-  return axes;
-}
 
 // The sections that no grid path reaches.
 struct Frame {
@@ -155,8 +56,8 @@ std::vector<std::string> read_arm_names(const Node& document) {
 
 Frame read_frame(const Node& document) {
   check_keys(document, "",
-             {"experiment", "extends", "model", "task", "training", "arms", "head", "seeds", "grid", "compare", "keep",
-              "resume", "log", "plugins"});
+             {"experiment", "extends", "model", "task", "training", "arms", "head", "seeds", "grid", "zip", "when",
+              "exclude", "sample", "names", "compare", "keep", "resume", "log", "plugins"});
   Frame frame;
   const Node& name = require(document, "experiment", "a name", "experiment: my_question");
   frame.experiment = read_text(name, "experiment");
@@ -195,11 +96,11 @@ config::Seeds derive_seeds(const SeedSpec& spec, config::Role role, std::int64_t
 }
 
 // Refuses what would take unreasonable time or memory before any of it is spent.
-void check_size(const Node& document, const Frame& frame, const std::vector<Axis>& axes, std::size_t text_bytes) {
+void check_size(const Node& document, const Frame& frame, const Grid& grid, std::size_t text_bytes) {
   const std::size_t tuning =
       frame.tune ? frame.tune->learning_rate.size() * static_cast<std::size_t>(frame.tune->replicates) : 0;
   std::size_t plans = frame.arms.size() * (static_cast<std::size_t>(frame.seeds.replicates) + tuning);
-  for (const Axis& axis : axes) plans = plans > kMostPlans ? plans : plans * axis.values.size();
+  for (const Dimension& dimension : grid.dimensions) plans = plans > kMostPlans ? plans : plans * dimension.size;
   if (plans > kMostPlans)
     throw Error({document.mark.text(), "arms x replicates x grid", "at most " + std::to_string(kMostPlans) + " runs",
                  "more", "split the experiment"});
@@ -212,7 +113,7 @@ void check_size(const Node& document, const Frame& frame, const std::vector<Axis
 // The training section of one arm at one grid point. What is written nearest wins, and the grid wins over all:
 // otherwise two grid points could be the same run.
 config::TrainingConfig arm_training(const Node& document, const Arm& arm, const std::vector<Axis>& axes,
-                                    const std::vector<std::size_t>& point) {
+                                    const Point& point) {
   const Node* base = document.find("training");
   Node section = base != nullptr ? *base : make_map(document.mark);
   if (!section.is_map()) fail_value(section, "training", "a map");
@@ -220,7 +121,7 @@ config::TrainingConfig arm_training(const Node& document, const Arm& arm, const 
   Node root = make_map(document.mark);
   root.entries.push_back({"training", section.mark, std::move(section)});
   for (std::size_t i = 0; i < axes.size(); ++i)
-    if (axes[i].of_training) set_at(root, axes[i].path, axes[i].values[point[i]], axes[i].mark);
+    if (axes[i].of_training && point[i]) set_at(root, axes[i].path, axes[i].values[*point[i]], axes[i].mark);
   return read_training(root.entries.front().value, "training");
 }
 
@@ -271,14 +172,16 @@ void add_tuning(config::RunPlan plan, const Frame& frame, std::vector<config::Ru
 }
 
 // All runs of one grid point.
-void expand_point(const Node& document, const Frame& frame, const std::vector<Axis>& axes,
-                  const std::vector<std::size_t>& point, Expansion& expansion) {
+void expand_point(const Node& document, const Frame& frame, const Grid& grid, const Point& point,
+                  Expansion& expansion) {
+  const std::vector<Axis>& axes = grid.axes;
   Node at_point = document;
   config::RunPlan common;
   for (std::size_t i = 0; i < axes.size(); ++i) {
-    const Node& value = axes[i].values[point[i]];
+    if (!point[i]) continue;
+    const Node& value = axes[i].values[*point[i]];
     set_at(at_point, axes[i].path, value, axes[i].mark);
-    common.settings.emplace_back(axes[i].path, typed(value));
+    common.settings.emplace_back(axes[i].name, typed(value));
   }
   common.experiment = frame.experiment;
   common.model = read_model(*at_point.find("model"));
@@ -294,6 +197,7 @@ void expand_point(const Node& document, const Frame& frame, const std::vector<Ax
   if (const Node* training = at_point.find("training")) read_training(*training, "training");
   for (const Entry& entry : at_point.find("arms")->entries) {
     const Arm arm = read_arm(entry.value, "arms." + entry.key);
+    if (is_excluded(grid, point, entry.key)) continue;
     config::RunPlan plan = common;
     plan.arm = entry.key;
     plan.init = arm.init;
@@ -307,15 +211,6 @@ void expand_point(const Node& document, const Frame& frame, const std::vector<Ax
     check_equal_budget(entry.value, "arms." + entry.key, plan.training, expansion.plans[first].training);
     add_tuning(plan, frame, expansion.tuning);
   }
-}
-
-// The next point in grid order, the last axis fastest; false after the last one.
-bool advance(std::vector<std::size_t>& point, const std::vector<Axis>& axes) {
-  for (std::size_t i = axes.size(); i-- > 0;) {
-    if (++point[i] < axes[i].values.size()) return true;
-    point[i] = 0;
-  }
-  return false;
 }
 
 // The task head has a rule of its own in every arm; BERT's where the spec gives none.
@@ -332,17 +227,16 @@ void add_default_head(Node& document) {
 Expansion expand(Node document, const std::filesystem::path& file) {
   const Frame frame = read_frame(document);
   add_default_head(document);
-  const std::vector<Axis> axes = read_grid(document);
-  if (frame.tune) check_axes_beside_tune(axes, document);
+  const Grid grid = read_grid(document, frame.arms);
+  if (frame.tune) check_axes_beside_tune(grid.axes, document);
   Expansion expansion;
   expansion.experiment = frame.experiment;
   expansion.text = to_block(document);
-  check_size(document, frame, axes, expansion.text.size());
+  check_size(document, frame, grid, expansion.text.size());
   if (frame.tune) document.find("training")->erase("tune");  // read; no value of a single run
-  std::vector<std::size_t> point(axes.size(), 0);
-  do {
-    expand_point(document, frame, axes, point, expansion);
-  } while (advance(point, axes));
+  for (const Point& point : points_of(grid)) expand_point(document, frame, grid, point, expansion);
+  if (expansion.plans.empty())
+    throw Error({document.mark.text(), "exclude", "a grid that keeps at least one run", "all points excluded", ""});
   for (auto* plans : {&expansion.plans, &expansion.tuning})
     for (config::RunPlan& plan : *plans) {
       plan.spec_path = file.string();

@@ -36,7 +36,7 @@ TEST(Errors, TopLevel) {
       {with("trainng: {batch: 8}"), "s.yaml:6:1: unknown key \"trainng\"\n  hint: did you mean \"training\"?"},
       {with("lr: 5"),
        "s.yaml:6:1: unknown key \"lr\"\n  hint: one of experiment, extends, model, task, training, arms, head, seeds, "
-       "grid, "
+       "grid, zip, when, exclude, sample, names, "
        "compare, keep, resume, log, plugins"},
       {with("task: {name: cola}"),
        "s.yaml:6:1: key \"task\": expected once in a map, got a second time\n  hint: remove one of the two"},
