@@ -86,13 +86,18 @@ class Pass {
       const Values no_bias(static_cast<std::size_t>(h));
       Values y(x.size());
       compute::residual_forward(std::ssize(x) / h, h,
-                                {.bias = no_bias.data(), .residual = x.data(), .scale = at(block + "branch_scale")},
+                                {.bias = no_bias.data(),
+                                 .residual = x.data(),
+                                 .scale = at(block + "branch_scale"),
+                                 .dropout = {},
+                                 .names = {}},
                                 branch.data(), y.data());
       return y;
     }
     const Values fixed(static_cast<std::size_t>(h), static_cast<float>(model_.residual_scale));
     const float* scale = model_.trained_residual_scale ? at(block + "residual_scale") : fixed.data();
-    return norm(block + "LayerNorm", {.residual = x.data(), .residual_scale = scale}, std::move(branch));
+    return norm(block + "LayerNorm", {.residual = x.data(), .dropout = {}, .names = {}, .residual_scale = scale},
+                std::move(branch));
   }
 
   Values gelu(std::int64_t columns, const Values& x) const {
