@@ -36,7 +36,7 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
 std::string verdict(const compare::Comparison& comparison, const compare::Share& share);
 
 // How the arms of one grid point got their learning rates: "each arm's learning rate was chosen on 20 % of the training
-// set, held out, from {1e-05, 0.0001, 0.001} by mean accuracy (1 run a rate): random 0.0001, pretrained 1e-05". A
+// set, held out, from {1e-05, 1e-04, 0.001} by mean accuracy (1 run a rate): random 1e-04, pretrained 1e-05". A
 // sentence for each way; none where the spec gives the rates.
 std::vector<std::string> tuning_sentences(const compare::Comparison& comparison, const compare::Settings& settings);
 std::string tuning_way(const compare::Tuning& tuning);  // "20 % of the training set, held out, from {...} by mean ..."

@@ -151,7 +151,8 @@ void check_equal_budget(const Node& arm, const std::string& path, const config::
   const auto same = [&](auto config::TrainingConfig::*field) { return training.*field == of_first_arm.*field; };
   if (!same(&config::TrainingConfig::epochs) || !same(&config::TrainingConfig::steps) ||
       !same(&config::TrainingConfig::batch))
-    throw Error({training.place, path + ".training", "the epochs or steps and the batch of the other arms",
+    throw Error({own == nullptr ? training.place : own->mark.text(), path + ".training",
+                 "the epochs or steps and the batch of the other arms",
                  "others, beside training.tune with budget: equal", "give them in the spec's training"});
 }
 

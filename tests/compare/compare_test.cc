@@ -288,7 +288,8 @@ TEST(Share, OnlyReplicatesOfAllThree) {
 TEST(Share, OfNoGainIsNotBounded) {
   Runs runs = three_arms();
   for (record::Run& one : runs)
-    if (one.header.arm == "pretrained") one.evals.back().metrics[0] = 0.5 + 0.02 * (one.header.replicate % 3);
+    if (one.header.arm == "pretrained")
+      one.evals.back().metrics[0] = 0.5 + 0.02 * static_cast<double>(one.header.replicate % 3);
   const Comparison result = compare(runs, {});
   EXPECT_NE(result.shares[0].ci95->kind, RatioSet::Kind::interval);
   EXPECT_LE(result.shares[0].gain_ci95->low, 0);

@@ -113,7 +113,7 @@ TEST(Notes, ARateAtTheEdgeOfTheListIsSaid) {
   const Comparison result = compare(tuned_arms(1e-4, 1e-2), {});
   EXPECT_EQ(result.arms[0].tuning->learning_rate, 1e-4);
   EXPECT_TRUE(has_note(
-      result, "pretrained: the chosen learning rate 0.0001 is the smallest tried: a smaller one may be better"));
+      result, "pretrained: the chosen learning rate 1e-04 is the smallest tried: a smaller one may be better"));
   EXPECT_TRUE(has_note(result, "zero: the chosen learning rate 0.01 is the largest tried: a larger one may be better"));
   for (const std::string& note : compare(tuned_arms(1e-3, 1e-3), {}).notes)
     EXPECT_EQ(note.find("learning rate"), std::string::npos) << note;

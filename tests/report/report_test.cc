@@ -139,7 +139,7 @@ TEST(TuningSentences, ASentenceForEachWay) {
   arm("elsewhere", 0.29, 0.5, {{"batch", 8}});
   EXPECT_EQ(tuning_sentences(comparison, {}),
             (std::vector<std::string>{"each arm's learning rate was chosen on 29 % of the training set, held out, from "
-                                      "{0.0001, 0.5} by mean f1 (2 runs a rate): random 0.0001, pretrained 0.5"}));
+                                      "{1e-04, 0.5} by mean f1 (2 runs a rate): random 1e-04, pretrained 0.5"}));
   comparison.arms[1].tuning->share = 0.125;
   comparison.arms.push_back({});
   const std::vector<std::string> two = tuning_sentences(comparison, {});

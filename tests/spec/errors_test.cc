@@ -366,13 +366,13 @@ TEST(Errors, Tune) {
        "s.yaml:7:8: grid path \"training.tune.share\": expected no learning rate beside training.tune, got "
        "\"training.tune.share\"\n  hint: either the grid varies it, or each arm chooses it"},
       {own + "{optimizer: {learning_rate: 3}}}\n",
-       "s.yaml:7:57: arms.b.training.optimizer.learning_rate: expected no learning rate of an arm's own beside "
+       "s.yaml:7:64: arms.b.training.optimizer.learning_rate: expected no learning rate of an arm's own beside "
        "training.tune, got \"3\"\n  hint: every arm chooses its rate from training.tune.learning_rate"},
       {own + "{steps: 3}}\n",
-       "s.yaml:7:34: arms.b.training: expected the epochs or steps and the batch of the other arms, got others, beside "
+       "s.yaml:7:36: arms.b.training: expected the epochs or steps and the batch of the other arms, got others, beside "
        "training.tune with budget: equal\n  hint: give them in the spec's training"},
       {own + "{tune: {learning_rate: [1, 2]}}}\n",
-       "s.yaml:7:41: arms.b.training.tune: expected no tune of an arm's own, got a map\n  hint: it stands once, in the "
+       "s.yaml:7:43: arms.b.training.tune: expected no tune of an arm's own, got a map\n  hint: it stands once, in the "
        "spec's training, and every arm tries the same rates"},
   });
 }
