@@ -53,7 +53,9 @@ TEST_P(Residual, EqualsTheTwin) {
           ASSERT_NEAR(branch[at], kept, 3 * kEps * factor * size) << "n " << n << " p " << p;
           ASSERT_NEAR(y[at], expected, 4 * kEps * (factor * size + std::fabs(static_cast<double>(residual[at]))))
               << "n " << n << " p " << p << " scale " << scale;
-          if (scale == 0) ASSERT_EQ(y[at], residual[at]) << "a closed branch adds nothing";
+          if (scale == 0) {
+            ASSERT_EQ(y[at], residual[at]) << "a closed branch adds nothing";
+          }
         }
       }
 }

@@ -34,10 +34,10 @@ TEST_F(InitTest, GoldenBitsOfEveryStrategy) {
       {"identity/1", "7cb2b5132eab457f6288d6ec8709a3b7265bca3499cb85906f107dc72db84c10"},
       {"zero_ones/1", "dd937a157a3315d1d9d76caa2f18b73eebbbc310be69c0239c8a89304a06cf64"},
       {"mimetic/1", "96d6697e4ff961a3f922b72dbea52853d4956e4ee71de6ad0439f6e40cd0771e"},
-      {"deepnorm/1", "?"},
-      {"t_fixup/1", "?"},
-      {"fixup/1", "?"},
-      {"rezero/1", "?"},
+      {"deepnorm/1", "10fa85ffa363dad6daed26c0f379fdfa2eaf8ab8fd730ef6112dcf08b38ef211"},
+      {"t_fixup/1", "34a4b16dbaa7fdf98f85204ea6ba6c28a38e72b354d3e35ba988f801b035679c"},
+      {"fixup/1", "bc942e6597c5f1adc9509a410420a37a2eaab2b0911c284ff3749f2ce65fd0ee"},
+      {"rezero/1", "5b7ffbd771ec1b8e8ec3733b8f3df78c888a540687046dfcea0858ab81848f1b"},
   };
   // Those that belong to another model than BERT: model.residual_scale, model.norm.
   const std::map<std::string, std::pair<const char*, const char*>> models = {{"deepnorm", {"deepnorm", "post"}},
