@@ -114,8 +114,8 @@ void write_safetensors(const std::filesystem::path& path, std::span<const NamedT
 // Writes config.json, vocab.txt (tokens, a line each) and model.safetensors so that
 // BertForSequenceClassification.from_pretrained (classifier, regressor) or BertForMaskedLM.from_pretrained (mlm) loads
 // it without missing or unexpected keys; `tensors` must be exactly that model's. Pooling "mean", which transformers'
-// class does not know, is kept as "initlab_pooling" in config.json; a model with other residual sums than BERT's is of
-// "model_type" initlab_bert, which it refuses. The folder appears whole or not at all: it is
+// class does not know, is kept as "initlab_pooling" in config.json; a model with other residual sums than BERT's has
+// the "model_type" initlab_bert, which transformers' Auto classes refuse. The folder appears whole or not at all: it is
 // written beside its place and renamed. A folder that holds a saved model and nothing else is replaced, any other is
 // left alone. Throws Error. num_labels: rows of the classifier; the regressor has one row, whatever it says.
 void save(const std::filesystem::path& folder, const config::ModelConfig& model, config::HeadKind head,

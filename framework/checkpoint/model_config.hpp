@@ -13,8 +13,8 @@ namespace initlab::checkpoint {
 // describes no BERT that this program computes.
 config::ModelConfig model_from_json(const base::Json& json, const std::string& place);
 
-// "model_type": "bert", or "initlab_bert" for a model that transformers' BERT does not compute: it then refuses to load
-// what it would silently compute as another model.
+// "model_type": "bert", or "initlab_bert" for a model that transformers' BERT does not compute: its Auto classes refuse
+// that, its BERT classes warn.
 const char* model_type(const config::ModelConfig& model);
 
 // Adds the keys that model_from_json reads to an object.

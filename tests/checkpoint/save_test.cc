@@ -99,7 +99,7 @@ TEST(Save, OpensAgainBitByBit) {
   expect_round_trip(model, HeadKind::classifier, 5, true);
 }
 
-// transformers' BERT would compute another model of the same tensors; it refuses a type that it does not know.
+// transformers' BERT would compute another model of the same tensors; its Auto classes refuse a type unknown to them.
 TEST(Save, OtherResidualSumsOpenAgainUnderATypeOfTheirOwn) {
   for (const char* scale : {"deepnorm", "trained", "none"}) {
     config::ModelConfig model = small_model();
