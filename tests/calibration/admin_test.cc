@@ -26,7 +26,9 @@ TEST_F(Admin, ScalesFollowTheBranchesBeforeThem) {
       ASSERT_EQ(omega.size(), 32u);
       for (const float x : omega) {
         ASSERT_NEAR(static_cast<double>(x), std::sqrt(square), 1e-5 * std::sqrt(square)) << stem;
-        if (sums == 0) ASSERT_EQ(x, 1.0f);
+        if (sums == 0) {
+          ASSERT_EQ(x, 1.0f);
+        }
       }
       const Measured branch = measured.at(stem + ".dense.weight");
       EXPECT_NEAR(branch.residual_variance, 1, 1e-3) << stem << ": after a LayerNorm";
@@ -35,7 +37,10 @@ TEST_F(Admin, ScalesFollowTheBranchesBeforeThem) {
       ++sums;
     }
   EXPECT_EQ(sums, 6u);
-  for (const record::InitRecord& r : records) EXPECT_EQ(r.calibration_rounds, r.role == "residual_scale" ? 1 : 0);
+  for (const record::InitRecord& r : records)
+    if (r.name.starts_with("bert.")) {
+      EXPECT_EQ(r.calibration_rounds, r.role == "residual_scale" ? 1 : 0) << r.name;
+    }
   EXPECT_EQ(values, values_of(*run));
 }
 

@@ -53,10 +53,29 @@ TEST_F(Lsuv, MoreBatchesAreMoreTokens) {
   const auto run = prepared("{use: lsuv, batches: 3, tolerance: 1e-3}");
   const auto values = values_of(*run);
   for (const auto& [weight, output] : measure(*run, values, 3)) {
-    if (weight != "classifier.weight") EXPECT_NEAR(output.variance, 1, 1e-3 + 1e-6) << weight;
+    if (weight != "classifier.weight") {
+      EXPECT_NEAR(output.variance, 1, 1e-3 + 1e-6) << weight;
+    }
   }
   const auto on_one = measure(*run, values, 1);
   EXPECT_TRUE(std::ranges::any_of(on_one, [](const auto& v) { return std::fabs(v.second.variance - 1) > 2e-3; }));
+}
+
+// The host goes by the parameter table; that is the order of the forward pass.
+TEST_F(Lsuv, TheTablesOrderIsThePasss) {
+  for (const Changes& changes :
+       {Changes{}, Changes{{"name: sentiment", "name: mlm"}, {"train_size: 64", "tokens: 20000"}}}) {
+    const auto run = prepared("{use: lsuv}", changes);
+    std::vector<std::string> table, pass;
+    for (const params::Parameter& p : run->table->all())
+      if (p.role == params::Role::matrix) table.push_back(p.name);
+    const std::vector<float> values(static_cast<std::size_t>(run->table->size()), 0.01f);
+    model::observe(run->model, run->data->info.head, run->num_labels, *run->table, values, run->batches().train(0),
+                   [&](const model::Activation& a) {
+                     if (!a.weight.empty() && !a.weight.starts_with("bert.embeddings")) pass.emplace_back(a.weight);
+                   });
+    EXPECT_EQ(table, pass);
+  }
 }
 
 TEST_F(Lsuv, WeightsStayOrthogonalUpToAScale) {
