@@ -208,7 +208,7 @@ TEST_F(Tuning, BadInputIsRefusedAndNothingWritten) {
     EXPECT_FALSE(fs::exists(folder_ / "results"));
   };
   refused({"--set", "task.train_size=16"},
-          "training.tune.share: expected 10 held-out examples or more, got 4 of the 16 training examples");
+          "training.tune.share: expected 10 held-out examples or more, got 5 of the 16 training examples");
   refused({"--set", "training.tune.learning_rate=[]"}, "training.tune.learning_rate: expected at least two rates");
   refused({"--set", "grid.training.optimizer.learning_rate=[1e-3]"}, "expected no learning rate beside training.tune");
   std::string maker = kTuned;

@@ -310,7 +310,7 @@ TEST(Json, KeysAndNulls) {
   EXPECT_TRUE(arm["std"].is_null());
   EXPECT_EQ(json["arms"][1]["steps_to_threshold"], (base::Json{nullptr}));
   const base::Json& pair = json["pairs"][0];
-  EXPECT_EQ(keys(pair), (Names{"arm", "settings", "n", "difference", "ci95", "p_sign_flip", "verdict"}));
+  EXPECT_EQ(keys(pair), (Names{"arm", "settings", "n", "difference", "deviation", "ci95", "p_sign_flip", "verdict"}));
   EXPECT_EQ(pair["ci95"], (base::Json{nullptr, nullptr}));
   EXPECT_EQ(pair["p_sign_flip"], 1.0);
   EXPECT_EQ(json["constant_class"], 0.5);
