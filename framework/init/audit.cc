@@ -189,6 +189,15 @@ std::string strategies_of(const Group& group) {
   return base::join(parts, kListSeparator);
 }
 
+// "classifier.weight, classifier.bias, by normal/1 (2 tensors)", or with its strategy behind each name.
+std::string filled_by(const Group& group) {
+  const bool alike = std::ranges::all_of(group, [&](const InitRecord* r) { return r->strategy == group[0]->strategy; });
+  if (alike) return names_of(group) + ", by " + strategies_of(group);
+  std::vector<std::string> names;
+  for (const InitRecord* r : group) names.push_back(r->name + " (" + r->strategy + ")");
+  return some_of(names);
+}
+
 double total(const Group& group) {
   double n = 0;
   for (const InitRecord* r : group) n += elements(*r);
@@ -312,17 +321,18 @@ std::vector<std::string> explain(const std::vector<InitRecord>& records, const s
     if (!encoder.derived.empty())
       lines.push_back("Made from the checkpoint's values, but other bits: " + strategies_of(encoder.derived) + ".");
     if (!encoder.missing.empty())
-      lines.push_back("Not in the checkpoint, so filled anew: " + names_of(encoder.missing) + ", by " +
-                      strategies_of(encoder.missing) + ".");
-    if (!encoder.fresh.empty())
-      lines.push_back("Filled anew because the rules say so: " + strategies_of(encoder.fresh) + ".");
+      lines.push_back("Not in the checkpoint, so filled anew: " + filled_by(encoder.missing) + ".");
+    Group ruled, defaulted;
+    for (const InitRecord* r : encoder.fresh) (by_default(*r) ? defaulted : ruled).push_back(r);
+    if (!ruled.empty()) lines.push_back("Filled anew because the rules say so: " + strategies_of(ruled) + ".");
+    if (!defaulted.empty())
+      lines.push_back("Filled anew because no rule covers them: " + strategies_of(defaulted) + ".");
   }
   if (!head.all.empty()) {
     const bool only = encoder.copied.size() == encoder.all.size() && head.copied.empty();
     lines.push_back((head.copied.size() == head.all.size()
                          ? "The head is the checkpoint's too: " + names_of(head.all)
-                         : (only ? "Only the head is new: " : "The head is new: ") + names_of(head.all) + ", by " +
-                               strategies_of(head.all)) +
+                         : (only ? "Only the head is new: " : "The head is new: ") + filled_by(head.all)) +
                     ".");
   }
   if (!checkpoint.empty() && !unused.empty() && encoder.copied.size() + encoder.derived.size() > 0) {

@@ -280,6 +280,17 @@ TEST_F(Audit, ExplainsWhatBecameOfTheWeights) {
   text = explained(records, unused(records), "models/x");
   EXPECT_TRUE(text.starts_with("Yes: none of the 39 encoder tensors has a value from the checkpoint models/x."))
       << text;
+  EXPECT_NE(text.find("Filled anew because the rules say so: truncated_normal/1 (16 tensors).\n"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("Filled anew because no rule covers them: bert_default/1 (23 tensors).\n"), std::string::npos)
+      << text;
+
+  plan_.head = {rule("xavier_uniform")};
+  records = run();
+  text = explained(records, unused(records), "models/x");
+  EXPECT_NE(text.find("The head is new: classifier.weight (xavier_uniform/1), classifier.bias (bert_default/1)."),
+            std::string::npos)
+      << text;
 
   for (record::InitRecord& r : records) r.sha256_first_step.clear();
   text = explained(records, {}, "");

@@ -93,8 +93,9 @@ TEST(Depth, TFixupScalesMatricesAndEmbeddings) {
     if (p.role == params::Role::matrix)
       expect_scaled(model.of(p), u.of(p), (is_scaled(p) ? 0.67 * std::pow(kL, -0.25) : 1) * std::sqrt(3.0) * xavier(p),
                     p.name);
-    if (p.role == params::Role::residual_scale)
+    if (p.role == params::Role::residual_scale) {
       for (const float x : model.of(p)) EXPECT_EQ(x, 1) << p.name << ": bert_default";
+    }
   }
 }
 
@@ -114,8 +115,9 @@ TEST(Depth, FixupStartsEachBranchAtZero) {
   const Model unit(without_norm(), "normal", {{"stddev", "1"}}), model(without_norm(), "fixup");
   int closed = 0;
   for (const auto& p : model.parameters()) {
-    if (p.role == params::Role::residual_scale)
+    if (p.role == params::Role::residual_scale) {
       for (const float x : model.of(p)) EXPECT_EQ(x, 1) << p.name;
+    }
     if (p.role != params::Role::matrix) continue;
     closed += is_output(p) ? 1 : 0;
     const double scale = is_output(p) ? 0 : p.layer < 0 ? 1 : 1 / std::sqrt(2 * kL);
