@@ -97,23 +97,25 @@ TEST_F(Reruns, ThePlanCountsEveryArm) {
 
 // Before the runs: an assumed deviation. After them: theirs. And that two pairs can never give p < 0.05.
 TEST_F(Reruns, ThePlanSaysWhatItsDesignCanFindOut) {
-  const Json before = base::parse_json(verb("plan", {"--json"}).out, "plan")["design"];
+  const Json before = base::parse_json(verb("plan", {"--json", "--set", "compare.metric=loss"}).out, "plan")["design"];
   EXPECT_EQ(before["baseline"], "truncated");
-  EXPECT_EQ(before["metric"], "accuracy");
+  EXPECT_EQ(before["metric"], "loss");
   EXPECT_EQ(before["smallest_p"], 0.5);
   EXPECT_EQ(before["pairs_for_p05"], 6);
   ASSERT_EQ(before["arms"].size(), 1u);
   EXPECT_EQ(before["arms"][0]["arm"], "xavier");
   EXPECT_EQ(before["arms"][0]["pairs"], 2);
   EXPECT_EQ(before["arms"][0]["from_pairs"], 0);
-  EXPECT_EQ(before["arms"][0]["deviation"], 0.02);
+  EXPECT_EQ(before["arms"][0]["deviation"], 0.05);
   const std::string text = verb("plan").out;
   EXPECT_NE(text.find("so few pairs can never give p < 0.05; seeds.replicates: 6 can"), std::string::npos) << text;
-  const std::vector<std::string> six = {"--set", "seeds.replicates=6"};
+  const std::vector<std::string> six = {"--set", "seeds.replicates=6", "--set", "compare.metric=loss"};
   EXPECT_EQ(verb("plan", six).out.find("can never give"), std::string::npos);
   ASSERT_EQ(verb("run", six).code, 0);
-  const Json compared = base::parse_json(verb("run", {"--set", "seeds.replicates=6", "--json"}).out, "run");
-  const Json after = base::parse_json(verb("plan", {"--set", "seeds.replicates=6", "--json"}).out, "plan")["design"];
+  const Json compared = base::parse_json(
+      verb("run", {"--set", "seeds.replicates=6", "--set", "compare.metric=loss", "--json"}).out, "run");
+  const Json after = base::parse_json(
+      verb("plan", {"--set", "seeds.replicates=6", "--set", "compare.metric=loss", "--json"}).out, "plan")["design"];
   const double deviation = compared["pairs"][0]["deviation"];
   ASSERT_GT(deviation, 0);
   EXPECT_EQ(after["arms"][0]["from_pairs"], 6);

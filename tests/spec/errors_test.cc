@@ -285,10 +285,12 @@ TEST(Errors, ArmsAndRules) {
       {arms("{a: {use: ''}}"), "s.yaml:2:17: arms.a.use: expected text, got \"\""},
       {arms("{a: {use: [x]}}"), "s.yaml:2:17: arms.a.use: expected text, got a list"},
       {arms("{a: {use: x, role: matirx}}"),
-       "s.yaml:2:26: arms.a.role: expected one of matrix, embedding, bias, norm_scale, norm_shift, got \"matirx\"\n"
+       "s.yaml:2:26: arms.a.role: expected one of matrix, embedding, bias, norm_scale, norm_shift, residual_scale, got "
+       "\"matirx\"\n"
        "  hint: did you mean \"matrix\"?"},
       {arms("{a: {use: x, role: []}}"),
-       "s.yaml:2:26: arms.a.role: expected one of matrix, embedding, bias, norm_scale, norm_shift, got an empty list"},
+       "s.yaml:2:26: arms.a.role: expected one of matrix, embedding, bias, norm_scale, norm_shift, residual_scale, got "
+       "an empty list"},
       {arms("{a: {use: x, part: norm}}"),
        "s.yaml:2:26: arms.a.part: expected one of embeddings, attention, ffn, norms, pooler, head, got \"norm\"\n"
        "  hint: did you mean \"norms\"?"},
