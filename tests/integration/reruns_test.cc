@@ -42,6 +42,28 @@ TEST_F(Reruns, TheSpecSaysHowRunsThatExistAreCompared) {
   EXPECT_TRUE(comparison["threshold"].is_null());
 }
 
+TEST_F(Reruns, AGainIsAQuestionToTheSameRuns) {
+  write(spec_, std::string(kSmall) + "head: {use: zero}\n");
+  const std::vector<std::string> third = {"--set", "arms.zero=[{use: zero}]", "--json"};
+  ASSERT_EQ(verb("run", third).code, 0);
+  std::vector<std::string> asked = third;
+  asked.insert(asked.end(), {"--set", "compare.gain={from: zero, to: xavier}"});
+  const Said said = verb("run", asked);
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_NE(said.err.find("all 6 runs exist"), std::string::npos) << said.err;
+  const Json comparison = base::parse_json(said.out, "run");
+  EXPECT_EQ(comparison["gain"], (Json{{"from", "zero"}, {"to", "xavier"}}));
+  ASSERT_EQ(comparison["shares"].size(), 1u);
+  EXPECT_EQ(comparison["shares"][0]["arm"], "truncated");
+  EXPECT_EQ(comparison["shares"][0]["n"], 2);
+  const std::string results = (folder_ / "results").string();
+  EXPECT_TRUE(base::parse_json(initlab({"compare", results, "--json"}).out, "compare")["gain"].is_null());
+  const Said compared = initlab({"compare", results, "--gain", "zero:xavier"});
+  EXPECT_NE(compared.out.find("gain kept: (arm - zero) / (xavier - zero)"), std::string::npos) << compared.out;
+  for (const char* wrong : {"zero", "zero:", "a:b:c", "zero:xavir", "zero:zero"})
+    EXPECT_EQ(initlab({"compare", results, "--gain", wrong}).code, 2) << wrong;
+}
+
 TEST_F(Reruns, WhatNoRunHasIsRefusedBeforeAnythingIsRun) {
   refused({"--set", "compare.metric=pearson"}, "compare.metric: expected one of accuracy, loss");
   refused({"--set", "compare.at=step:5"}, "compare.at: expected a step after which a run evaluates");
