@@ -2,8 +2,10 @@
 #include "base/file.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <string>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -15,7 +17,8 @@ class File : public testing::Test {
  protected:
   void SetUp() override { std::filesystem::create_directories(folder_); }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / "initlab_file_test";
+  std::filesystem::path folder_ =
+      std::filesystem::path(testing::TempDir()) / ("initlab_file_test_" + std::to_string(::getpid()));
 };
 
 TEST_F(File, WritesWholeAndReadsBack) {
