@@ -73,8 +73,8 @@ struct RunHeader {
   std::string build;  // version, compiler, build type
   std::string cpu;    // model name and the features that decide kernels
   std::int64_t threads = 1;
-  std::string libraries;  // JSON: library -> version
-  std::string started;    // ISO 8601, UTC
+  std::string libraries;             // JSON: library -> version
+  std::string started;               // ISO 8601, UTC
   std::vector<std::string> resumed;  // each time that the run went on after it was stopped: step, time, CPU, threads
   std::vector<PluginRecord> plugins;
   // How to read the numbers.

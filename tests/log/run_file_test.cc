@@ -293,7 +293,8 @@ TEST(RunFile, DifferenceIsOnlyInTimes) {
   EXPECT_EQ(all.status, 1) << all.text;
   const Answer rest = shell(
       "h5diff --exclude-path /train/seconds --exclude-path /eval/seconds --exclude-path /provenance/started "
-      "--exclude-path /provenance/resumed" + files);
+      "--exclude-path /provenance/resumed" +
+      files);
   EXPECT_EQ(rest.status, 0) << rest.text;
   write_sample(folder / "c.h5", 701, 1, "2025-01-01T00:00:00Z");
   const Answer other = shell("h5diff '" + (folder / "a.h5").string() + "' '" + (folder / "c.h5").string() + "'");
