@@ -62,7 +62,7 @@ int verify(const po::variables_map& values, const Context&) {
 // A file that somebody writes is none of our business.
 int recover(const po::variables_map& values, const Context&) {
   for (const fs::path& file : named_files(values)) {
-    if (log::read_status(file).state != record::State::running) {
+    if (!log::read_status(file).left_open) {
       std::cout << file.string() << ": needs no recovery\n";
       continue;
     }

@@ -179,6 +179,7 @@ Reader::Reader(const std::filesystem::path& path) : path_(path.string()) {
   prepare_library();
   const Superblock block = look_at(path);
   if (!block.hdf5) refuse(path_, "", "a run file (HDF5)", "another kind of file");
+  left_open_ = block.writing;
   budget_ = std::min(kMostBytes, (block.file_bytes + (1 << 16)) * kMostInflation);
   const PropertyHandle access(check(H5Pcreate(H5P_FILE_ACCESS), path_, "set up the file"));
   // The marks in the superblock say what a lock would, and a reader's lock must never stand in a writer's way.

@@ -17,6 +17,7 @@ class Reader {
   explicit Reader(const std::filesystem::path& path);
 
   const std::string& path() const { return path_; }
+  bool is_left_open() const { return left_open_; }  // marked as being written; also after its writer was killed
 
   // Throws Error naming the attribute or data set where it is missing or has another type or rank, or is too large.
   std::int64_t integer_attribute(const std::string& name) const;
@@ -43,6 +44,7 @@ class Reader {
 
   std::string path_;
   FileHandle file_;
+  bool left_open_ = false;
   std::uint64_t budget_ = 0;  // bytes that may still be read into memory
 };
 

@@ -68,6 +68,7 @@ struct RunStatus {
   std::string run_id;
   record::State state = record::State::running;
   std::string reason;
+  bool left_open = false;  // somebody writes it, or was killed, be it after its state was written: no plain open
 };
 RunStatus read_status(const std::filesystem::path& file);
 

@@ -254,7 +254,8 @@ record::Run read_header(const std::filesystem::path& path) {
 
 RunStatus read_status(const std::filesystem::path& path) {
   h5::Reader file = open_run(path);
-  return {file.text_attribute("run_id"), parse_state(file, file.text("/state")), file.text("/reason")};
+  return {file.text_attribute("run_id"), parse_state(file, file.text("/state")), file.text("/reason"),
+          file.is_left_open()};
 }
 
 std::string hdf5_version() {

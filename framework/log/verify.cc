@@ -77,7 +77,11 @@ void recover(const std::filesystem::path& file) {
   const Run run = read_run(file, Detail::all);
   RunWriter writer(file);
   writer.begin(run.header, run.init, {run.steps, run.evals, run.diagnostics});
-  writer.finish(record::State::interrupted, "recovered: its process died");
+  // Killed between its last words and the end of the file: the words stand.
+  if (run.state == record::State::running)
+    writer.finish(record::State::interrupted, "recovered: its process died");
+  else
+    writer.finish(run.state, run.reason);
 }
 
 }  // namespace initlab::log

