@@ -34,13 +34,13 @@ bool has_fixed_threads(const std::filesystem::path& folder);
 void fix_threads(const std::filesystem::path& folder, int threads);
 
 inline constexpr const char* kFolderFile = "folder.json";
-inline constexpr const char* kPlannedFile =
-    "planned.txt";  // names of the run files that a `run` has planned, a line each
+// Names of the run files that a `run` has planned, a line each.
+inline constexpr const char* kPlannedFile = "planned.txt";
 
 // Adds names that are not listed yet.
 void note_planned(const std::filesystem::path& folder, const std::vector<std::string>& names);
 
-// killed: the file says "running", and no live process has the run.
+// killed: the file says "running", or was not closed after its last words, and no live process has the run.
 enum class RunState { planned, running, finished, failed, interrupted, killed, unreadable };
 const char* to_text(RunState state);
 
