@@ -270,9 +270,18 @@ class Pool {
     }
   }
 
+  // Logs that a run's worker died, and removes its lock. A full disk must not end the sweep here: whoever next takes
+  // the run does it then.
+  static void release(const std::filesystem::path& run_file) {
+    try {
+      Claim::take(run_file);
+    } catch (const base::Error&) {
+    }
+  }
+
   void settle(const Worker& worker, int status) {
     if (!worker.ended) {
-      Claim::take(runs_[worker.run]->file);  // logs that it died, and removes its lock
+      release(runs_[worker.run]->file);
       fail(worker, worker.killed_for.empty() ? how_it_died(status) : worker.killed_for);
     } else if (worker.end.kind == Message::Kind::elsewhere) {
       --made_;
