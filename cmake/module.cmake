@@ -22,7 +22,7 @@ function(initlab_module name)
 endfunction()
 
 # initlab_test(<name> SOURCES a.cc ... MODULES base ... [LIBRARIES lib ...] [LABEL fast|long] [TIMEOUT seconds])
-# One GoogleTest program; every TEST becomes a ctest entry. Tests find files below tests/ through INITLAB_SOURCE_DIR,
+# One GoogleTest program; every TEST becomes a ctest entry. Tests find files below tests/ through tests/paths.hpp,
 # and real data through the environment variable INITLAB_DATA (they skip visibly where it is absent).
 function(initlab_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;MODULES;LIBRARIES" ${ARGN})
@@ -34,10 +34,7 @@ function(initlab_test name)
   endif()
   list(TRANSFORM ARG_MODULES PREPEND initlab::)
   add_executable(test_${name} ${ARG_SOURCES})
-  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_link_libraries(test_${name} PRIVATE ${ARG_MODULES} ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main)
-  target_compile_definitions(test_${name} PRIVATE INITLAB_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                                                  INITLAB_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_link_libraries(test_${name} PRIVATE ${ARG_MODULES} ${ARG_LIBRARIES} initlab_test_paths GTest::gtest GTest::gtest_main)
   set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
                        PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}

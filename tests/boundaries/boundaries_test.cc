@@ -6,13 +6,14 @@
 #include <iterator>
 
 #include "boundaries/rules.hpp"
+#include "paths.hpp"
 
 namespace initlab::boundaries {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = INITLAB_SOURCE_DIR;
+const fs::path kRoot = initlab::paths::source_dir();
 
 std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

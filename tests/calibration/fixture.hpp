@@ -15,6 +15,7 @@
 #include "init/init.hpp"
 #include "integration/program.hpp"
 #include "model/observe.hpp"
+#include "paths.hpp"
 #include "spec/spec.hpp"
 #include "sweep/initialize.hpp"
 #include "sweep/prepare.hpp"
@@ -105,7 +106,7 @@ class CalibrationTest : public integration::ProgramTest {
   static const init::Catalog& catalog() {
     static const init::Catalog loaded = [] {
       init::Catalog c;
-      for (const std::string& file : init::find_plugins({}, INITLAB_BINARY_DIR "/initlab")) c.load(file);
+      for (const std::string& file : init::find_plugins({}, initlab::paths::binary_dir() + "/initlab")) c.load(file);
       return c;
     }();
     return loaded;

@@ -9,6 +9,7 @@
 #include "base/hash.hpp"
 #include "checkpoint/files.hpp"
 #include "checkpoint/names.hpp"
+#include "paths.hpp"
 
 namespace initlab::checkpoint_test {
 namespace {
@@ -33,7 +34,8 @@ std::vector<std::string> encoder_names(const config::ModelConfig& model, bool po
 
 // The hashes below are of the values as safetensors 0.7 (Python) reads them.
 TEST(Golden, TinyFileWithoutPrefixAndPooler) {
-  const std::filesystem::path data = base::environment("INITLAB_DATA", INITLAB_SOURCE_DIR "/../shared/data");
+  const std::filesystem::path data =
+      base::environment("INITLAB_DATA", initlab::paths::source_dir() + "/../shared/data");
   const std::filesystem::path folder = data / "checkpoints" / "safetensors_tiny";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "skipped: no data at " << folder;
   const Checkpoint checkpoint = Checkpoint::open(folder);

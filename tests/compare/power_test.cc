@@ -11,12 +11,13 @@
 #include "base/json.hpp"
 #include "base/random.hpp"
 #include "compare/statistics.hpp"
+#include "paths.hpp"
 
 namespace initlab::compare {
 namespace {
 
 const base::Json& golden() {
-  static const std::string path = std::string(INITLAB_SOURCE_DIR) + "/tests/compare/golden_power.json";
+  static const std::string path = initlab::paths::source_dir() + "/tests/compare/golden_power.json";
   static const base::Json json = base::parse_json(base::read_file(path), path);
   return json;
 }

@@ -12,6 +12,7 @@
 #include "base/file.hpp"
 #include "base/json.hpp"
 #include "base/random.hpp"
+#include "paths.hpp"
 
 namespace initlab::compare {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 using Numbers = std::vector<double>;
 
 const base::Json& golden() {
-  static const std::string path = std::string(INITLAB_SOURCE_DIR) + "/tests/compare/golden.json";
+  static const std::string path = initlab::paths::source_dir() + "/tests/compare/golden.json";
   static const base::Json json = base::parse_json(base::read_file(path), path);
   return json;
 }

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "data/data.hpp"
+#include "paths.hpp"
 #include "scratch.hpp"
 
 namespace initlab::data {
@@ -251,7 +252,7 @@ TEST(Load, GeneratedTasksHaveTheirSizesAndKnownWords) {
 
 // Counts and label shares as published; the constant class of MRPC is known as 68.4 / 81.2.
 TEST(Load, RealGlueDataHasThePublishedCounts) {
-  const std::string root = base::environment("INITLAB_DATA", std::string(INITLAB_SOURCE_DIR) + "/../shared/data");
+  const std::string root = base::environment("INITLAB_DATA", initlab::paths::source_dir() + "/../shared/data");
   if (!std::filesystem::exists(root + "/MRPC")) GTEST_SKIP() << "skipped: no data at " << root;
   const auto words = text::WordPiece::load(root + "/vocab/bert-base-uncased/vocab.txt", text::Casing::uncased);
   const auto read = [&](const char* name, const char* folder) {

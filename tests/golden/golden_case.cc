@@ -4,12 +4,13 @@
 #include <filesystem>
 
 #include "base/file.hpp"
+#include "paths.hpp"
 
 namespace initlab::golden {
 namespace {
 
 std::filesystem::path path_of(const std::string& name) {
-  return std::filesystem::path(INITLAB_SOURCE_DIR) / "tests" / "golden" / "data" / name;
+  return std::filesystem::path(initlab::paths::source_dir()) / "tests" / "golden" / "data" / name;
 }
 
 config::HeadKind head_of(const std::string& text) {

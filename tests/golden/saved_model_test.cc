@@ -10,6 +10,7 @@
 
 #include "base/file.hpp"
 #include "golden/golden_case.hpp"
+#include "paths.hpp"
 
 namespace initlab::golden {
 namespace {
@@ -77,9 +78,9 @@ TEST_P(SavedModel, LoadsInTransformersWithTheSameLogits) {
   save(golden, *bert, folder_ / "model");
   base::write_file(folder_ / "expected.json", base::json_text(expectation(golden, *bert)));
   const char* python = std::getenv("INITLAB_PEER_PYTHON");
-  const std::string command = std::string(python != nullptr ? python : "python3") +
-                              " '" INITLAB_SOURCE_DIR "/scripts/check_saved_model' '" + (folder_ / "model").string() +
-                              "' '" + (folder_ / "expected.json").string() + "'";
+  const std::string command = std::string(python != nullptr ? python : "python3") + " '" +
+                              initlab::paths::source_dir() + "/scripts/check_saved_model' '" +
+                              (folder_ / "model").string() + "' '" + (folder_ / "expected.json").string() + "'";
   const int code = WEXITSTATUS(std::system(command.c_str()));
   if (code == 77 || code == 127)
     GTEST_SKIP() << "skipped: no transformers; set INITLAB_PEER_PYTHON to a Python that has it";

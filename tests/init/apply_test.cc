@@ -4,6 +4,7 @@
 #include "base/hash.hpp"
 #include "base/random.hpp"
 #include "fixture.hpp"
+#include "paths.hpp"
 #include "sdk/plugin.hpp"
 
 namespace initlab::init {
@@ -141,7 +142,7 @@ struct Faulty {
 
 TEST_F(Apply, AFaultNamesPluginStrategyTensorAndRuleAndTouchesNothing) {
   Catalog catalog;
-  catalog.load(INITLAB_BINARY_DIR "/plugins/normal.so");
+  catalog.load(initlab::paths::binary_dir() + "/plugins/normal.so");
   catalog.add(sdk::plugin<Faulty>("faulty", "1"), "faulty.so");
   const std::string start = "x.yaml:7:5: strategy faulty/1 of faulty.so: tensor bert.pooler.dense.weight: ";
   const std::vector<std::pair<std::string, std::string>> cases = {
@@ -180,7 +181,7 @@ TEST_F(Apply, UniformDrawsAreBelowOneAndTheSameInAnyPieces) {
   model_.vocabulary = 60000;
   table_ = params::bert_parameters(model_, config::HeadKind::classifier, 2);
   Catalog catalog;
-  catalog.load(INITLAB_BINARY_DIR "/plugins/normal.so");
+  catalog.load(initlab::paths::binary_dir() + "/plugins/normal.so");
   catalog.add(sdk::plugin<Pieces>("pieces", "1"), "pieces.so");
   plan_.init = {rule("pieces")};
   std::vector<float> values(static_cast<std::size_t>(table_.size()));

@@ -1,6 +1,7 @@
 // Rules to tensors: natural roles, the first that covers decides, the rest is BERT's default, and a rule without effect
 // is an error.
 #include "fixture.hpp"
+#include "paths.hpp"
 
 namespace initlab::init {
 namespace {
@@ -172,8 +173,8 @@ TEST_F(Assign, OptionsAreCheckedWhilePlanning) {
             "x.yaml:7:5: strategy constant/1: expected option \"value\", got none\n  hint: value: the value of every "
             "element");
   plan_.init = {rule("normal", {{"stddev", "-1"}})};
-  EXPECT_EQ(fault(), "x.yaml:7:5: strategy normal/1 of " INITLAB_BINARY_DIR
-                     "/plugins/normal.so: option \"stddev\": expected a number of at least 0, got \"-1\"");
+  EXPECT_EQ(fault(), "x.yaml:7:5: strategy normal/1 of " + initlab::paths::binary_dir() +
+                         "/plugins/normal.so: option \"stddev\": expected a number of at least 0, got \"-1\"");
   plan_.init = {rule("normall")};
   EXPECT_EQ(fault(), "x.yaml:7:5: use: expected a strategy, got \"normall\"\n  hint: did you mean \"normal\"?");
   plan_.init = {rule("normal")};

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "fixture.hpp"
+#include "paths.hpp"
 #include "sdk/plugin.hpp"
 
 namespace initlab::init {
@@ -211,7 +212,7 @@ struct Wide {
 
 TEST_F(Audit, FindsStrategiesThatLie) {
   Catalog catalog;
-  catalog.load(INITLAB_BINARY_DIR "/plugins/normal.so");
+  catalog.load(initlab::paths::binary_dir() + "/plugins/normal.so");
   catalog.add(sdk::plugin<Almost, Wide>("liars", "1"), "liars.so");
   use("pretrained");
   const auto records = run(catalog);

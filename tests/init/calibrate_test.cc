@@ -6,6 +6,7 @@
 
 #include "fixture.hpp"
 #include "init/audit.hpp"
+#include "paths.hpp"
 #include "sdk/plugin.hpp"
 
 namespace initlab::init {
@@ -60,7 +61,7 @@ class Calibrate : public InitTest {
  protected:
   void SetUp() override {
     Divider::calls.clear();
-    catalog_.load(INITLAB_BINARY_DIR "/plugins/normal.so");
+    catalog_.load(initlab::paths::binary_dir() + "/plugins/normal.so");
     catalog_.add(sdk::plugin<Divider>("divider", "1"), "divider.so");
   }
   ForwardPass forward() {

@@ -3,12 +3,13 @@
 #include <set>
 
 #include "fixture.hpp"
+#include "paths.hpp"
 #include "sdk/plugin.hpp"
 
 namespace initlab::init {
 namespace {
 
-const std::string kPlugins = INITLAB_BINARY_DIR "/plugins/";
+const std::string kPlugins = initlab::paths::binary_dir() + "/plugins/";
 
 std::string load_fault(const std::string& file) {
   Catalog catalog;
@@ -81,7 +82,7 @@ TEST(Catalog, HoldsEveryStrategyThatWeShip) {
 
 // docs/INITIALIZERS.md has a row for each.
 TEST(Catalog, EveryStrategyIsDocumented) {
-  const std::string text = base::read_file(INITLAB_SOURCE_DIR "/docs/INITIALIZERS.md");
+  const std::string text = base::read_file(initlab::paths::source_dir() + "/docs/INITIALIZERS.md");
   for (const CatalogEntry& entry : built_catalog().entries()) {
     if (entry.name.starts_with("template_")) continue;  // examples for authors
     EXPECT_NE(text.find("| `" + std::string(entry.strategy->id) + "` |"), std::string::npos) << entry.strategy->id;

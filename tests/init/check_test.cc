@@ -2,12 +2,13 @@
 // goes to `missing`; tensors of other names and shapes may be read.
 #include "fixture.hpp"
 #include "init/host.hpp"
+#include "paths.hpp"
 #include "sdk/plugin.hpp"
 
 namespace initlab::init {
 namespace {
 
-const std::string kPlugins = INITLAB_BINARY_DIR "/plugins/";
+const std::string kPlugins = initlab::paths::binary_dir() + "/plugins/";
 
 class Check : public InitTest {
  protected:

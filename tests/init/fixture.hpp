@@ -16,6 +16,7 @@
 #include "config/config.hpp"
 #include "init/init.hpp"
 #include "params/params.hpp"
+#include "paths.hpp"
 
 namespace initlab::init {
 
@@ -33,7 +34,7 @@ inline config::ModelConfig small_model() {
 inline const Catalog& built_catalog() {
   static const Catalog catalog = [] {
     Catalog c;
-    for (const std::string& file : find_plugins({}, INITLAB_BINARY_DIR "/initlab")) c.load(file);
+    for (const std::string& file : find_plugins({}, initlab::paths::binary_dir() + "/initlab")) c.load(file);
     return c;
   }();
   return catalog;

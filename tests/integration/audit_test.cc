@@ -9,6 +9,7 @@
 #include "init/init.hpp"
 #include "integration/program.hpp"
 #include "log/run_file.hpp"
+#include "paths.hpp"
 #include "spec/spec.hpp"
 #include "sweep/execute.hpp"
 #include "sweep/prepare.hpp"
@@ -60,7 +61,7 @@ class AuditVerb : public ProgramTest {
 fs::path execute(const fs::path& folder, const std::function<void(std::span<const float>)>& before_first_step) {
   write(folder / "spec.yaml", kSpec);
   init::Catalog catalog;
-  for (const std::string& file : init::find_plugins({}, INITLAB_BINARY_DIR "/initlab")) catalog.load(file);
+  for (const std::string& file : init::find_plugins({}, initlab::paths::binary_dir() + "/initlab")) catalog.load(file);
   sweep::Workshop workshop(catalog, folder / "results", {});
   const auto prepared = workshop.prepare(spec::read((folder / "spec.yaml").string(), {}, {}).plans.at(0));
   compute::set_threads(1);
@@ -177,7 +178,7 @@ TEST_F(SelftestVerb, EveryFactHoldsForWhatIsShipped) {
 TEST_F(SelftestVerb, AWrongPluginBesideTheProgramIsNamed) {
   fs::copy_file(program(), folder_ / "initlab");
   fs::create_directories(folder_ / "plugins");
-  for (const auto& entry : fs::directory_iterator(fs::path(INITLAB_BINARY_DIR) / "plugins"))
+  for (const auto& entry : fs::directory_iterator(fs::path(initlab::paths::binary_dir()) / "plugins"))
     if (entry.path().extension() == ".so" && entry.path().filename() != "normal.so")
       fs::create_symlink(entry.path(), folder_ / "plugins" / entry.path().filename());
   fs::copy_file(fs::path(INITLAB_BROKEN) / "wrong_normal.so", folder_ / "plugins" / "normal.so");
@@ -200,14 +201,14 @@ class PluginsCheck : public ProgramTest {
 
 TEST_F(PluginsCheck, OursKeepTheirPromises) {
   for (const char* name : {"pretrained", "xavier"}) {
-    const std::string file = std::string(INITLAB_BINARY_DIR) + "/plugins/" + name + ".so";
+    const std::string file = initlab::paths::binary_dir() + "/plugins/" + name + ".so";
     const Said said = initlab({"plugins", "--check", file, "--json"});
     EXPECT_EQ(said.code, 0) << said.out << said.err;
     const Json verdict = base::parse_json(said.out, "check");
     EXPECT_EQ(verdict["ok"], true);
     EXPECT_GT(verdict["strategies_checked"], 0);
   }
-  const std::string constant = std::string(INITLAB_BINARY_DIR) + "/plugins/constant.so";
+  const std::string constant = initlab::paths::binary_dir() + "/plugins/constant.so";
   EXPECT_EQ(initlab({"plugins", "--check", constant, "--with", "constant:value=0.5"}).code, 0);
   EXPECT_EQ(initlab({"plugins", "--check", constant, "--with", "constant"}).code, 2);
   EXPECT_EQ(check("nothing").code, 0) << check("nothing").out;

@@ -13,6 +13,7 @@
 #include <sstream>
 #include <string>
 #include <vector>
+#include "paths.hpp"
 
 namespace initlab::integration {
 
@@ -81,8 +82,8 @@ class ProgramTest : public testing::Test {
     return command(arguments, input);
   }
 
-  static std::string program() { return std::string(INITLAB_BINARY_DIR) + "/initlab"; }
-  static fs::path source() { return INITLAB_SOURCE_DIR; }
+  static std::string program() { return initlab::paths::binary_dir() + "/initlab"; }
+  static fs::path source() { return initlab::paths::source_dir(); }
   static fs::path data() {
     const char* set = std::getenv("INITLAB_DATA");
     return set != nullptr && *set != '\0' ? fs::path(set) : source() / "../shared/data";

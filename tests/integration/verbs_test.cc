@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "integration/small_experiment.hpp"
+#include "paths.hpp"
 
 namespace initlab::integration {
 namespace {
@@ -35,7 +36,7 @@ TEST_F(Verbs, HelpNamesEveryVerb) {
 
 // Each preset laid over the shipped experiment: which tensors come from the checkpoint is what its name says.
 TEST_F(Verbs, PresetsPlanWhatTheirNamesSay) {
-  const fs::path experiments = fs::path(INITLAB_SOURCE_DIR) / "experiments";
+  const fs::path experiments = fs::path(initlab::paths::source_dir()) / "experiments";
   const auto is_pretrained = [](const std::string& preset, const std::string& tensor) {
     const auto has = [&](const char* text) { return tensor.find(text) != std::string::npos; };
     if (has("classifier.") || has("pooler.")) return false;  // the checkpoint is a masked language model

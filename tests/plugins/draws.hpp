@@ -17,6 +17,7 @@
 #include "config/config.hpp"
 #include "init/init.hpp"
 #include "params/params.hpp"
+#include "paths.hpp"
 
 namespace initlab::draws {
 
@@ -26,7 +27,7 @@ inline const std::string kName = "bert.embeddings.word_embeddings.weight";
 inline const init::Catalog& catalog() {
   static const init::Catalog loaded = [] {
     init::Catalog c;
-    for (const std::string& file : init::find_plugins({}, INITLAB_BINARY_DIR "/initlab")) c.load(file);
+    for (const std::string& file : init::find_plugins({}, initlab::paths::binary_dir() + "/initlab")) c.load(file);
     return c;
   }();
   return loaded;

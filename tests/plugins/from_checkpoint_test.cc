@@ -11,6 +11,7 @@
 
 #include "base/random.hpp"
 #include "init/init.hpp"
+#include "paths.hpp"
 
 namespace initlab {
 namespace {
@@ -91,7 +92,7 @@ struct Lab {
                           Shape shape = {}) const {
     static const init::Catalog catalog = [] {
       init::Catalog c;
-      for (const std::string& file : init::find_plugins({}, INITLAB_BINARY_DIR "/initlab")) c.load(file);
+      for (const std::string& file : init::find_plugins({}, initlab::paths::binary_dir() + "/initlab")) c.load(file);
       return c;
     }();
     const il_strategy& strategy = *catalog.find(use, "test").strategy;

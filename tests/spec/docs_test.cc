@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "config/config.hpp"
+#include "paths.hpp"
 #include "spec/reader.hpp"
 #include "spec/sections.hpp"
 
@@ -59,7 +60,7 @@ void add_rows(const std::string& path, const T& defaults, std::vector<std::strin
 }
 
 TEST(Docs, SpecReferenceHasEveryField) {
-  const std::string text = base::read_file(std::string(INITLAB_SOURCE_DIR) + "/docs/SPEC.md");
+  const std::string text = base::read_file(initlab::paths::source_dir() + "/docs/SPEC.md");
   std::vector<std::string> rows;
   add_rows("model", config::ModelSpec{}, rows);
   add_rows("task", config::TaskConfig{}, rows);

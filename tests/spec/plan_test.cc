@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/random.hpp"
+#include "paths.hpp"
 #include "spec/support.hpp"
 
 namespace initlab::spec {
@@ -284,7 +285,7 @@ TEST(Plan, ACheckpointExperimentKeepsItsPlace) {
 // The specs that are shipped read, and so does what is recorded of them.
 TEST(Plan, ShippedExperiments) {
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(INITLAB_SOURCE_DIR) + "/experiments")) {
+  for (const auto& entry : std::filesystem::directory_iterator(initlab::paths::source_dir() + "/experiments")) {
     if (entry.path().extension() != ".yaml") continue;
     SCOPED_TRACE(entry.path().filename());
     const auto spec = read(entry.path(), {}, {{"INITLAB_DATA", "/data"}, {"INITLAB_MODELS", "/models"}});

@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "paths.hpp"
 #include "text/wordpiece.hpp"
 #include "text/words.hpp"
 
@@ -14,7 +15,7 @@ namespace initlab::text {
 namespace {
 
 std::filesystem::path data_folder() {
-  return base::environment("INITLAB_DATA", std::string(INITLAB_SOURCE_DIR) + "/../shared/data");
+  return base::environment("INITLAB_DATA", initlab::paths::source_dir() + "/../shared/data");
 }
 
 // The tests' vocabularies are partial; what is missing goes to the end, where it moves no id.
