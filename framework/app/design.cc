@@ -10,7 +10,7 @@
 #include "base/text.hpp"
 #include "compare/compare.hpp"
 #include "compare/power.hpp"
-#include "compare/statistics.hpp"
+#include "compare/sign_flip.hpp"
 #include "log/run_file.hpp"
 #include "report/report.hpp"
 #include "sweep/execute.hpp"

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "compare/groups.hpp"
 #include "compare/notes.hpp"
+#include "compare/sign_flip.hpp"
 
 namespace initlab::compare {
 namespace {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "compare/sign_flip.hpp"
 
 namespace initlab::compare {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "compare/statistics.hpp"
+#include "compare/sign_flip.hpp"
 
 namespace initlab::compare {
 

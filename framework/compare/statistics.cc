@@ -7,73 +7,15 @@
 #include <limits>
 #include <vector>
 
-#include "base/random.hpp"
-
 namespace initlab::compare {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kTie = 1e-10;  // of the sum of |differences|; see sign_flip_p
 
 double sum(std::span<const double> values) {
   double total = 0;
   for (const double value : values) total += value;
   return total;
-}
-
-// What |sum| a pattern needs to count as at least as extreme as the observed one.
-double extreme_sum(std::span<const double> differences) {
-  double magnitude = 0;
-  for (const double difference : differences) magnitude += std::abs(difference);
-  return std::abs(sum(differences)) - kTie * magnitude;
-}
-
-// The sums of all 2^n sign patterns, ascending.
-std::vector<double> signed_sums(std::span<const double> values) {
-  std::vector<double> sums{0.0};
-  for (const double value : values) {
-    const std::size_t n = sums.size();
-    for (std::size_t i = 0; i < n; ++i) {
-      sums.push_back(sums[i] - value);
-      sums[i] += value;
-    }
-  }
-  std::sort(sums.begin(), sums.end());
-  return sums;
-}
-
-// Meet in the middle: 2^(n/2) sums of either half, and for each of the first the count of the second that make it
-// extreme.
-double exact_p(std::span<const double> differences) {
-  const double extreme = extreme_sum(differences);
-  if (extreme <= 0) return 1;  // every pattern counts
-  const std::size_t half = differences.size() / 2;
-  const std::vector<double> first = signed_sums(differences.first(half));
-  const std::vector<double> second = signed_sums(differences.subspan(half));
-  std::int64_t count = 0;
-  for (const double sum : first) {
-    count += second.end() - std::lower_bound(second.begin(), second.end(), extreme - sum);
-    count += std::upper_bound(second.begin(), second.end(), -extreme - sum) - second.begin();
-  }
-  return static_cast<double>(count) / (static_cast<double>(first.size()) * static_cast<double>(second.size()));
-}
-
-double monte_carlo_p(std::span<const double> differences) {
-  const double extreme = extreme_sum(differences);
-  const base::Stream stream(1, "compare.sign_flip");
-  const std::uint64_t words = (differences.size() + 63) / 64;  // of random bits a pattern
-  std::int64_t count = 0;
-  for (std::int64_t pattern = 0; pattern < kRandomPatterns; ++pattern) {
-    double total = 0;
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < differences.size(); ++i) {
-      if (i % 64 == 0) bits = stream.bits(static_cast<std::uint64_t>(pattern) * words + i / 64);
-      total += (bits & 1) != 0 ? differences[i] : -differences[i];
-      bits >>= 1;
-    }
-    if (std::abs(total) >= extreme) ++count;
-  }
-  return static_cast<double>(count + 1) / static_cast<double>(kRandomPatterns + 1);
 }
 
 // The moments of paired means that Fieller's set is made of; variances and covariance are those of the means.
@@ -153,18 +95,6 @@ RatioSet fieller(std::span<const double> numerators, std::span<const double> den
   const PairedMeans means = paired_means(numerators, denominators);
   const bool surely_not_zero = means.x * means.x > t * t * means.var_x;
   return surely_not_zero ? bounded_ratios(means, numerators, denominators, t * t) : unbounded_ratios(means, t * t);
-}
-
-double sign_flip_p(std::span<const double> differences) {
-  assert(all_finite(differences));
-  if (differences.empty()) return 1;
-  return differences.size() <= kExactPairs ? exact_p(differences) : monte_carlo_p(differences);
-}
-
-double smallest_sign_flip_p(std::size_t pairs) {
-  if (pairs == 0) return 1;
-  const double exact = std::ldexp(2.0, -static_cast<int>(std::min<std::size_t>(pairs, 1000)));
-  return pairs <= kExactPairs ? exact : std::max(exact, 1 / static_cast<double>(kRandomPatterns + 1));
 }
 
 std::optional<std::int64_t> median_steps(std::span<const std::optional<std::int64_t>> steps) {

@@ -1,4 +1,4 @@
-// Statistics of few paired numbers: exact where that is possible, and honest where it is not.
+// Means, Student's and Fieller's intervals of few paired numbers.
 // Pure functions over numbers; they know nothing of runs. Formulas and limits: docs/STATISTICS.md.
 #pragma once
 
@@ -36,20 +36,6 @@ struct RatioSet {
 // covariance in). An interval exactly where student_t_interval(denominators) leaves 0 out. Covers `level` where the
 // pairs are normal, however near 0 the denominator is. Needs two finite pairs and 0 < level < 1.
 RatioSet fieller(std::span<const double> numerators, std::span<const double> denominators, double level);
-
-// Two-sided sign-flip p of the mean of paired differences: the share of the 2^n sign patterns whose |sum| is at least
-// the observed one's (Fisher 1935, "The Design of Experiments", section 21; Pitman 1937). Exact up to kExactPairs
-// differences; above, kRandomPatterns random patterns with a fixed seed, p = (k + 1) / (m + 1) (Phipson and Smyth
-// 2010). Zeros stay zeros, and ties count: sums within 1e-10 of the sum of |differences| are equal, because differences
-// of shares such as 279/408 - 276/408 are equal in theory and differ in their last bits. 1 for no differences. Needs
-// finite values.
-inline constexpr std::size_t kExactPairs = 20;
-inline constexpr std::int64_t kRandomPatterns = 1'000'000;
-double sign_flip_p(std::span<const double> differences);
-
-// The smallest p that sign_flip_p can give for this many differences: 2 / 2^n (all of one sign), at least 1 / (m + 1)
-// where patterns are drawn; 1 for none.
-double smallest_sign_flip_p(std::size_t pairs);
 
 // The step by which at least half of the runs had reached the threshold, where an empty entry never did; nothing where
 // fewer than half did. The Kaplan-Meier median of runs that are all watched to their end (Kaplan and Meier 1958).

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
-#include "compare/statistics.hpp"
+#include "compare/sign_flip.hpp"
 #include "report/report.hpp"
 
 namespace initlab::report {

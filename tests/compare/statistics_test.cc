@@ -1,5 +1,6 @@
 // Numbers against scipy and rational arithmetic (golden.json), and the rates that a test promises, by simulation.
 #include "compare/statistics.hpp"
+#include "compare/sign_flip.hpp"
 
 #include <gtest/gtest.h>
 
