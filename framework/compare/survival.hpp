@@ -84,7 +84,7 @@ std::optional<std::vector<double>> restricted_mean_pseudo_values(std::span<const
                                                                  double horizon);
 
 struct RestrictedMeanDifference {
-  double difference = 0;  // first - second: positive, the first takes longer
+  double difference = 0;  // first - second, mean of pseudo-values: positive, the first takes longer
   Interval interval;
   double p = 1;  // sign-flip, of the pairs' pseudo-values
 };
