@@ -9,6 +9,7 @@ namespace initlab::log::h5 {
 namespace {
 
 constexpr unsigned kDeflateLevel = 6;
+constexpr hsize_t kPageBytes = 4096;  // of memory; where those are larger, these lie within
 
 // The deepest entry of the library's error stack says what really happened.
 std::string reason() {
@@ -120,6 +121,9 @@ File create_file(const std::filesystem::path& path) {
   check(H5Pset_file_locking(access.get(), true, true), name, "choose the file's locking");
   const PropertyHandle creation(check(H5Pcreate(H5P_FILE_CREATE), name, "set up the file"));
   check(H5Pset_obj_track_times(creation.get(), false), name, "leave out object times");
+  // No header or index crosses the border of a memory page, where a kill may cut its write.
+  check(H5Pset_file_space_strategy(creation.get(), H5F_FSPACE_STRATEGY_PAGE, false, 1), name, "lay out the file");
+  check(H5Pset_file_space_page_size(creation.get(), kPageBytes), name, "lay out the file");
   return {
       FileHandle(check(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), name, "create the file")),
       name};

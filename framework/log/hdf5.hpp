@@ -2,9 +2,10 @@
 // throw base::Error with the file and what was attempted. Writing only; hdf5_reader.hpp reads. Knows nothing about
 // runs.
 //
-// House rules of every file made here: format of HDF5 1.10 (readable by any later version), no object times (equal
-// content gives equal bytes), strings of fixed length, NUL padded UTF-8 (variable-length strings cannot be written
-// under SWMR).
+// House rules of every file made here: format of HDF5 1.10 (readable by any later version); no object times, so that
+// equal content gives equal bytes, but for one time beside the superblock that HDF5 insists on; strings of fixed
+// length, NUL padded UTF-8 (variable-length strings cannot be written under SWMR); headers and indices within a page of
+// memory (a kill cuts a write at the border of one).
 #pragma once
 
 #include <hdf5.h>

@@ -35,7 +35,7 @@ constexpr std::size_t kMostExamples = 1 << 19;  // and rows that they name
 constexpr hsize_t kStepChunk = 512;             // rows: 4 KiB a column
 constexpr hsize_t kEvalChunk = 64;              // rows
 constexpr hsize_t kDiagnosticsChunk = 128;      // rows
-constexpr std::int64_t kExamplesChunk = 256;    // numbers: small, because a chunk that is rewritten takes new space
+constexpr std::int64_t kExamplesChunk = 512;    // numbers: small, because a chunk that is rewritten takes new space
 constexpr hsize_t kPredictionsChunk = 1 << 20;  // numbers
 
 // How a member is stored in a column of its own.
