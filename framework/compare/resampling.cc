@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cassert>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -70,14 +72,30 @@ double mean_of(std::span<const double> values, std::span<const std::uint32_t> ro
   return sum / static_cast<double>(rows.size());
 }
 
-// Twice the smaller tail at 0, each counted with the observed sample, so that it is never 0.
-double two_sided_p(std::span<const double> resampled) {
-  const auto count = [&](auto&& is_beyond) {
-    return static_cast<double>(1 + std::count_if(resampled.begin(), resampled.end(), is_beyond)) /
-           static_cast<double>(resampled.size() + 1);
+// From the deviations of the resamples: the standard error, its degrees of freedom, interval and p.
+void conclude(MultiBootstrap& result, std::size_t runs, std::size_t examples, double level) {
+  const double runs_freedom = static_cast<double>(runs - 1), examples_freedom = static_cast<double>(examples - 1);
+  const double seeds = result.seeds_stddev * result.seeds_stddev;
+  const double of_examples = result.examples_stddev * result.examples_stddev;
+  // A bootstrap of n values varies as (n - 1) / n of what it stands for; what is lacking is added.
+  const double variance = result.stddev * result.stddev + seeds / runs_freedom + of_examples / examples_freedom;
+  const auto part = [](double resampled, double freedom) {
+    const double whole = resampled * (freedom + 1) / freedom;
+    return whole * whole / freedom;
   };
-  return std::min(1.0, 2 * std::min(count([](double value) { return value <= 0; }),
-                                    count([](double value) { return value >= 0; })));
+  result.standard_error = std::sqrt(variance);
+  result.freedom = variance * variance / (part(seeds, runs_freedom) + part(of_examples, examples_freedom));
+  if (!(variance > 0) || !std::isfinite(result.freedom)) {
+    result.freedom = std::numeric_limits<double>::infinity();
+    result.interval = {result.difference, result.difference};
+    result.p = result.difference == 0 ? 1 : 0;
+    return;
+  }
+  const boost::math::students_t student(result.freedom);
+  const double half_width = boost::math::quantile(student, (1 + level) / 2) * result.standard_error;
+  result.interval = {result.difference - half_width, result.difference + half_width};
+  const double t = std::abs(result.difference) / result.standard_error;
+  result.p = 2 * boost::math::cdf(boost::math::complement(student, t));
 }
 
 }  // namespace
@@ -137,12 +155,13 @@ MultiBootstrap multi_bootstrap(const RunMetric& arm, const RunMetric& baseline, 
     of_seeds.push_back(mean_of(observed, seeds));
     of_examples.push_back(mean(differences));
   }
-  return {.difference = mean(observed),
-          .interval = {quantile(both, (1 - level) / 2), quantile(both, (1 + level) / 2)},
-          .p = two_sided_p(both),
-          .stddev = stddev(both),
-          .seeds_stddev = stddev(of_seeds),
-          .examples_stddev = stddev(of_examples)};
+  MultiBootstrap result;
+  result.difference = mean(observed);
+  result.stddev = stddev(both);
+  result.seeds_stddev = stddev(of_seeds);
+  result.examples_stddev = stddev(of_examples);
+  conclude(result, runs, examples, level);
+  return result;
 }
 
 }  // namespace initlab::compare

@@ -36,10 +36,12 @@ Interval bca_interval_of(std::span<const double> resampled, double observed, std
 using RunMetric = std::function<double(std::size_t run, std::span<const std::uint32_t> examples)>;
 
 struct MultiBootstrap {
-  double difference = 0;  // mean over runs of arm - baseline, on all examples
-  Interval interval;      // percentiles of the resampled differences
-  double p = 1;           // two-sided: twice the smaller share of resampled differences <= 0 or >= 0, each (k+1)/(m+1)
-  double stddev = 0;      // of the resampled differences: seeds and examples together
+  double difference = 0;       // mean over runs of arm - baseline, on all examples
+  Interval interval;           // difference +- t standard_error
+  double p = 1;                // two-sided, by the same t
+  double standard_error = 0;   // of the difference, over seeds and examples
+  double freedom = 0;          // degrees of freedom of t; infinite where nothing varies
+  double stddev = 0;           // of the resampled differences: seeds and examples together
   double seeds_stddev = 0;     // resampling seeds only, the examples held fixed
   double examples_stddev = 0;  // resampling examples only, the seeds held fixed
 };
@@ -48,11 +50,14 @@ struct MultiBootstrap {
 // evaluation examples (Sellam et al. 2022, "The MultiBERTs", section 4; design with paired seeds). Each resample draws
 // `runs` replicates and `examples` examples, with replacement and independently, and takes the same of both arms. For
 // metrics that are no mean over examples too (F1, correlations), since they are computed on the drawn examples. A drawn
-// list on which the metric is not finite (one class only, say) is drawn again, up to 100 times, then that resample
+// list on which the metric is not finite (one class only, say) is drawn again, up to 100 times; then that resample
 // counts as 0 difference.
-// With few seeds the interval is too narrow, by about sqrt((n-1)/n) in the seeds' part: measured in
-// docs/STATISTICS.md. Needs runs >= 2, examples >= 2 and finite metrics on all examples.
-// Cost: 3 x resamples x runs x 2 metrics.
+// With few seeds the resamples' percentiles lie too close: they vary less by (n - 1) / n, and have the normal's tails.
+// So the interval is Student's: variance stddev^2 + seeds_stddev^2 / (runs - 1) + examples_stddev^2 / (examples - 1),
+// degrees of freedom by Satterthwaite 1946 from the parts of seeds and examples. Where what varies is neither seed nor
+// example but their meeting, the bootstrap counts that up to three times (Owen 2007, "The pigeonhole bootstrap"): wider
+// than need be. Coverage: docs/STATISTICS.md. Differences without any spread give p = 0, or 1 where they are 0.
+// Needs runs >= 2, examples >= 2, finite metrics on all examples and 0 < level < 1. Cost: 2 x resamples x runs metrics.
 MultiBootstrap multi_bootstrap(const RunMetric& arm, const RunMetric& baseline, std::size_t runs, std::size_t examples,
                                double level, const Resampling& resampling = {.resamples = 1000, .seed = 1});
 
