@@ -32,7 +32,7 @@ Description describe(std::span<const double> values);
 // statistics x_(i) of x_(i) ((i/n)^k - ((i-1)/n)^k), from the best side (Dodge et al. 2019, "Show Your Work: Improved
 // Reporting of Experimental Results", equation 7). Entry 0 is the mean. It says how far a number flatters that was
 // picked as the best of k seeds. Towards k = n it is biased low as an estimate for new runs: it never leaves the values
-// that were seen. Empty for none. Needs finite values.
+// that were seen. Empty for none. Takes n^2 steps. Needs finite values.
 std::vector<double> best_of_curve(std::span<const double> values, bool higher_is_better);
 
 }  // namespace initlab::compare
