@@ -30,7 +30,7 @@ Description describe(std::span<const double> values);
 
 // Entry k - 1 is the expected best of k values drawn with replacement from these, k = 1 .. n: sum over the order
 // statistics x_(i) of x_(i) ((i/n)^k - ((i-1)/n)^k), from the best side (Dodge et al. 2019, "Show Your Work: Improved
-// Reporting of Experimental Results", equation 7). Entry 0 is the mean. It says how far a number flatters that was
+// Reporting of Experimental Results"). Entry 0 is the mean. It says how far a number flatters that was
 // picked as the best of k seeds. Towards k = n it is biased low as an estimate for new runs: it never leaves the values
 // that were seen. Empty for none. Takes n^2 steps. Needs finite values.
 std::vector<double> best_of_curve(std::span<const double> values, bool higher_is_better);

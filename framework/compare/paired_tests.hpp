@@ -31,7 +31,7 @@ struct EffectSize {
   Interval interval;
 };
 
-// d_z = mean(d) / s_d, the paired standardized difference (Cohen 1988; Lakens 2013, equation 7), with the interval of
+// d_z = mean(d) / s_d, the paired standardized difference (Cohen 1988; Lakens 2013), with the interval of
 // noncentralities that the paired t test does not reject, by inverting the noncentral t (Steiger and Fouladi 1997).
 // Exact for normal differences. Nothing for fewer than two differences or for differences that are all equal (to 1e-12
 // of their mean). Needs finite values and 0 < level < 1. Where |t| = |d_z| sqrt(n) is above 1000 the sampling error of

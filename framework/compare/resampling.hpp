@@ -47,7 +47,7 @@ struct MultiBootstrap {
 };
 
 // Over seeds and examples: how the mean difference of two arms varies if other seeds had been drawn and other
-// evaluation examples (Sellam et al. 2022, "The MultiBERTs", section 4; design with paired seeds). Each resample draws
+// evaluation examples (Sellam et al. 2022, "The MultiBERTs"; design with paired seeds). Each resample draws
 // `runs` replicates and `examples` examples, with replacement and independently, and takes the same of both arms. For
 // metrics that are no mean over examples too (F1, correlations), since they are computed on the drawn examples. A drawn
 // list on which the metric is not finite (one class only, say) is drawn again, up to 100 times; then that resample
