@@ -3,26 +3,14 @@
 #include <cmath>
 #include <limits>
 
+#include "model/moments.hpp"
+
 namespace initlab::model {
 namespace {
 
 constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
-
-Moments moments(std::span<const float> values) {
-  if (values.empty()) return {kNothing, kNothing};
-  const auto n = static_cast<double>(values.size());
-  double sum = 0;
-  for (const float v : values) sum += static_cast<double>(v);
-  const double mean = sum / n;
-  double squares = 0;
-  for (const float v : values) {
-    const double d = static_cast<double>(v) - mean;
-    squares += d * d;
-  }
-  return {mean, std::sqrt(squares / n)};
-}
 
 double mean_cosine(std::int64_t columns, std::span<const float> x) {
   const auto width = static_cast<std::size_t>(columns);
@@ -70,7 +58,7 @@ void LayerStatistics::operator()(const Activation& activation) {
   } else if (site == "attention.branch") {
     layers_.back().attention_branch = branch_ratio(activation);
   } else if (site == "attention.output") {
-    input_stddev_ = moments(activation.values).stddev;
+    input_stddev_ = Moments(activation.values).stddev();
   } else if (site == "ffn.branch") {
     layers_.back().ffn_branch = branch_ratio(activation);
   } else if (site == "ffn.output") {
@@ -90,14 +78,14 @@ void LayerStatistics::add_weights(const Activation& weights) {
 }
 
 double LayerStatistics::branch_ratio(const Activation& branch) const {
-  return input_stddev_ == 0 ? kNothing : moments(branch.values).stddev / input_stddev_;
+  return input_stddev_ == 0 ? kNothing : Moments(branch.values).stddev() / input_stddev_;
 }
 
 void LayerStatistics::end_layer(const Activation& output) {
   record::LayerDiagnosis& layer = layers_.back();
-  const Moments of_all = moments(output.values);
-  layer.mean = of_all.mean;
-  layer.stddev = input_stddev_ = of_all.stddev;
+  const Moments of_all(output.values);
+  layer.mean = of_all.mean();
+  layer.stddev = input_stddev_ = of_all.stddev();
   Mean cosine;
   for (std::size_t b = 0; b + 1 < batch_.offsets.size(); ++b) {
     const auto first = static_cast<std::size_t>(batch_.offsets[b] * output.columns);

@@ -1,5 +1,5 @@
 // What diagnostics say about a layer's activations, from an observed pass: scale, share of the branches, rank collapse,
-// attention. And the plain statistics that they are made of. All sums are double, in the order of the rows.
+// attention. And the statistics that they are made of. All sums are double, in the order of the rows.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,6 @@
 #include "record/record.hpp"
 
 namespace initlab::model {
-
-// Mean and standard deviation (population, not sample) of all values; NaN of none.
-struct Moments {
-  double mean = 0, stddev = 0;
-};
-Moments moments(std::span<const float> values);
 
 // Mean cosine of all pairs of different rows of x (rows, columns): 1 where all point the same way, as where attention
 // has collapsed all tokens to one (Dong et al. 2021, arXiv 2103.03404). With u the rows of length 1 it is

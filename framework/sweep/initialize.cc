@@ -1,40 +1,15 @@
 #include "sweep/initialize.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string_view>
 
 #include "compute/targets.hpp"
+#include "model/moments.hpp"
 #include "model/observe.hpp"
 
 namespace initlab::sweep {
 namespace {
-
-// Mean and sum of squared distances from it, of numbers that come in pieces (Chan, Golub, LeVeque 1979).
-class Moments {
- public:
-  Moments() = default;
-  explicit Moments(std::span<const float> values) : count_(static_cast<double>(values.size())) {
-    if (values.empty()) return;
-    for (const float x : values) mean_ += static_cast<double>(x);
-    mean_ /= count_;
-    for (const float x : values) squares_ += (static_cast<double>(x) - mean_) * (static_cast<double>(x) - mean_);
-  }
-  void add(const Moments& other) {
-    const double all = count_ + other.count_, distance = other.mean_ - mean_;
-    if (all == 0) return;
-    squares_ += other.squares_ + distance * distance * count_ * other.count_ / all;
-    mean_ += distance * other.count_ / all;
-    count_ = all;
-  }
-  double count() const { return count_; }
-  double mean() const { return mean_; }
-  double stddev() const { return count_ > 0 ? std::sqrt(squares_ / count_) : 0; }
-
- private:
-  double count_ = 0, mean_ = 0, squares_ = 0;
-};
 
 // The residual stream between two branches: what the next branch's product is added to.
 bool is_stream(std::string_view site) {
@@ -46,11 +21,11 @@ bool is_branch(std::string_view site) { return site == "attention.branch" || sit
 class Statistics {
  public:
   void add(const model::Activation& a) {
-    if (is_stream(a.site)) stream_ = Moments(a.values);
+    if (is_stream(a.site)) stream_ = model::Moments(a.values);
     if (a.weight.empty()) return;
     auto found = std::ranges::find(products_, a.weight, &Product::weight);
     if (found == products_.end()) found = products_.insert(found, Product{std::string(a.weight), {}, {}});
-    found->output.add(Moments(a.values));
+    found->output.add(model::Moments(a.values));
     if (is_branch(a.site)) found->residual.add(stream_);
   }
 
@@ -72,10 +47,10 @@ class Statistics {
  private:
   struct Product {
     std::string weight;
-    Moments output, residual;
+    model::Moments output, residual;
   };
   std::vector<Product> products_;  // in the order of the pass
-  Moments stream_;
+  model::Moments stream_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "model/moments.hpp"
 #include "model/small.hpp"
 
 namespace initlab::model {
@@ -16,9 +17,15 @@ constexpr double kExact = 1e-15;  // a handful of roundings in double
 
 TEST(Moments, ByHand) {
   const std::vector<float> x = {1, 2, 3, 6};
-  EXPECT_DOUBLE_EQ(moments(x).mean, 3);
-  EXPECT_DOUBLE_EQ(moments(x).stddev, std::sqrt((4 + 1 + 0 + 9) / 4.0));
-  EXPECT_TRUE(std::isnan(moments({}).mean));
+  EXPECT_DOUBLE_EQ(Moments(x).mean(), 3);
+  EXPECT_DOUBLE_EQ(Moments(x).stddev(), std::sqrt((4 + 1 + 0 + 9) / 4.0));
+  EXPECT_TRUE(std::isnan(Moments().mean()));
+  EXPECT_TRUE(std::isnan(Moments().stddev()));
+  Moments pieces;
+  for (const auto& piece : {std::vector<float>{1}, {}, {2, 3}, {6}}) pieces.add(Moments(piece));
+  EXPECT_EQ(pieces.count(), 4);
+  EXPECT_DOUBLE_EQ(pieces.mean(), Moments(x).mean());
+  EXPECT_DOUBLE_EQ(pieces.stddev(), Moments(x).stddev());
 }
 
 TEST(MeanCosine, ByHand) {
