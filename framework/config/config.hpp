@@ -64,11 +64,14 @@ std::vector<std::string> shape_names();
 enum class HeadKind { classifier, regressor, mlm };
 const char* to_text(HeadKind kind);
 
-// The run that a checkpoint comes from: an experiment with one arm and one replicate that keeps its final weights.
+// The run that a checkpoint comes from: an experiment with one arm, whose final weights are kept.
 struct ExperimentRef {
   std::string file;                                      // absolute or relative to the spec that names it
   std::vector<std::pair<std::string, std::string>> set;  // path -> YAML scalar, as --set
-  std::string place;                                     // file:line:column of the reference
+  std::optional<std::int64_t>
+      replicates;              // of the experiment, in place of its own seeds.replicates; absent: it has one
+  std::int64_t replicate = 0;  // the one that this run starts from
+  std::string place;           // file:line:column of the reference
 };
 
 // `model:` of a spec, before the checkpoint's config.json is read.
@@ -185,6 +188,35 @@ struct EvaluateConfig {
   }
 };
 
+// A run that has learned nothing by then need not go on. Off where `after` is absent.
+struct HopelessConfig {
+  std::optional<std::int64_t> after;
+  std::optional<std::string> metric;  // the task's first one where absent
+  double margin = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("after", self.after, "the first evaluation at or after this step decides", at_least(1));
+    visit("metric", self.metric, "a metric of the task; its first one where absent");
+    visit("margin", self.margin, "by how much an evaluation so far must exceed the constant class", at_least(0));
+  }
+};
+
+// `training.stop:`. What ends a run before its last step. By what the run itself has shown, so that its bits are those
+// of its plan.
+struct StopConfig {
+  std::optional<double> diverged;
+  HopelessConfig hopeless;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("diverged", self.diverged,
+          "the mean loss of 20 steps, over that of the first 20, above which a run has failed",
+          Check{.low = 1, .low_open = true});
+    visit("hopeless", self.hopeless, "");
+  }
+};
+
 // What `training.without` can switch off, to measure what each is worth; docs/PERFORMANCE.md has the numbers.
 //   last_layer_rows  the top layer computes only the rows that the head reads
 //   streamed_loss    mlm: logits of the whole vocabulary are not kept where they are large
@@ -213,6 +245,7 @@ struct TrainingConfig {
   double mixout = 0.0;
   std::string mixout_unit = "weight";
   EvaluateConfig evaluate;
+  StopConfig stop;
   std::string precision = "f32";
   std::vector<std::string> without;  // optimization_names() that are switched off
   std::string place;                 // file:line:column, for messages
@@ -242,6 +275,7 @@ struct TrainingConfig {
     visit("mixout_unit", self.mixout_unit, "what mixout replaces together: one weight, or all that leave a neuron",
           one_of({"weight", "neuron"}));
     visit("evaluate", self.evaluate, "");
+    visit("stop", self.stop, "", later());
     visit("precision", self.precision, "numbers that enter matrix products; sums and weights are f32 in both",
           one_of({"f32", "bf16"}));
     visit("without", self.without, "optimizations to switch off: same gradient up to rounding, slower",

@@ -47,10 +47,12 @@ void header_fields(Header& header, Visit&& visit) {
   visit("/provenance/checkpoint", header.checkpoint);
   visit("/provenance/checkpoint_sha256", header.checkpoint_sha256);
   visit("/provenance/checkpoint_run", header.checkpoint_run);
+  visit("/provenance/checkpoint_replicate", header.checkpoint_replicate);
   visit("/provenance/data_sha256", header.data_sha256);
   visit("/provenance/build", header.build);
   visit("/provenance/cpu", header.cpu);
   visit("/provenance/threads", header.threads);
+  visit("/provenance/cores", header.cores);
   visit("/provenance/libraries", header.libraries);
   visit("/provenance/started", header.started);
   visit("/provenance/resumed", header.resumed);
@@ -109,7 +111,7 @@ inline bool may_be_absent(std::string_view name) {
        {"/comparison/gain_from", "/comparison/gain_to", "/init/place", "/init/stream", "/init/requested_mean",
         "/init/requested_std", "/init/zeros", "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step",
         "/init/calibration_rounds", "/init/calibrated_std", "/provenance/unused/key", "/provenance/unused/tensor",
-        "/provenance/resumed", "/provenance/role", "/provenance/tuning"})
+        "/provenance/resumed", "/provenance/role", "/provenance/tuning", "/provenance/checkpoint_replicate", "/provenance/cores"})
     if (name == late) return true;
   return false;
 }

@@ -67,12 +67,14 @@ struct RunHeader {
   std::string plan;        // JSON of the resolved plan: what the identity hashes
   std::string checkpoint;  // folder, or empty
   std::string checkpoint_sha256;
-  std::string checkpoint_run;  // run id of the experiment that made the checkpoint, or empty
+  std::string checkpoint_run;              // run id of the experiment that made the checkpoint, or empty
+  std::int64_t checkpoint_replicate = -1;  // which of that experiment's replicates, from 0; -1: no experiment made it
   std::vector<UnusedTensor> checkpoint_unused;
   std::string data_sha256;
   std::string build;  // version, compiler, build type
   std::string cpu;    // model name and the features that decide kernels
   std::int64_t threads = 1;
+  std::string cores;                 // that it was bound to, "0,2"; empty: to none
   std::string libraries;             // JSON: library -> version
   std::string started;               // ISO 8601, UTC
   std::vector<std::string> resumed;  // each time that the run went on after it was stopped: step, time, CPU, threads
@@ -170,6 +172,9 @@ struct Run {
   std::vector<EvalRecord> evals;
   Diagnosis diagnostics;  // of all steps
 };
+
+// Ended by a rule of its own plan (training.stop) before its last step; the reason says by which.
+inline bool stopped_early(const Run& run) { return run.state == State::finished && !run.reason.empty(); }
 
 inline const char* to_text(State state) {
   switch (state) {
