@@ -6,11 +6,11 @@
 #include <optional>
 
 #include "base/random.hpp"
-#include "base/text.hpp"
 #include "data/metrics.hpp"
 #include "train/mixout.hpp"
 #include "train/optimizer.hpp"
 #include "train/schedule.hpp"
+#include "train/stop.hpp"
 
 namespace initlab::train {
 namespace {
@@ -45,10 +45,6 @@ class Budget {
   Position from_;
   Clock::time_point start_;
 };
-
-std::string not_finite(const char* what, double value, std::int64_t step) {
-  return std::string(what) + " is " + base::number_text(value) + " at step " + std::to_string(step);
-}
 
 model::Dropout dropout_of(const config::TrainingConfig& training, const base::Stream& stream) {
   model::Dropout dropout;
@@ -217,6 +213,9 @@ Outcome loop(const config::TrainingConfig& training, const data::BatchStream& ba
   }
   const Position from = resume(trainer, hooks);
   const Budget budget(training, batches.steps_per_epoch(), from);
+  StopRules rules(training, batches.data());
+  for (const record::StepRecord& record : hooks.past_steps) rules.failure(record);
+  for (const record::EvalRecord& record : hooks.past_evals) rules.hopeless(record);
   std::int64_t step = from.step;
   std::int64_t evaluated = from.evaluated;
   const auto keep = [&] { hooks.keeper->keep({step, evaluated, budget.passed()}, trainer.state()); };
@@ -228,9 +227,8 @@ Outcome loop(const config::TrainingConfig& training, const data::BatchStream& ba
     const bool measured = diagnostics && is_diagnosed(step + 1, budget.total());
     const record::StepRecord& record = trainer.step(step, budget.rate_factor(step), measured ? &*diagnostics : nullptr);
     sink.step(record);
-    if (!std::isfinite(record.loss)) return {record::State::failed, not_finite("loss", record.loss, record.step)};
-    if (!std::isfinite(record.grad_norm))
-      return {record::State::failed, not_finite("gradient norm", record.grad_norm, record.step)};
+    if (std::string failure = rules.failure(record); !failure.empty())
+      return {record::State::failed, std::move(failure)};
     ++step;
     if (measured) {
       trainer.catch_up();
@@ -241,8 +239,11 @@ Outcome loop(const config::TrainingConfig& training, const data::BatchStream& ba
                       budget.seconds_left(step)});
     if (training.evaluate.every && step % *training.evaluate.every == 0) {
       trainer.catch_up();
-      sink.eval(evaluate(batches, bert, step));
+      const record::EvalRecord eval = evaluate(batches, bert, step);
+      sink.eval(eval);
       evaluated = step;
+      std::string hopeless = rules.hopeless(eval);
+      if (!hopeless.empty() && !budget.over(step)) return {record::State::finished, std::move(hopeless)};
     }
     if (hooks.keeper != nullptr && hooks.keeper->due(step)) keep();
   }

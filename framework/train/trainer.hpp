@@ -100,20 +100,23 @@ struct Hooks {
   // Fills the state of a run that goes on, and says how far it was; called after before_first_step. Empty: the run
   // begins at its beginning.
   std::function<Position(const State&)> resume;
+  // Of a run that goes on: all its records up to the position, for the rules that may end it (stop.hpp).
+  std::span<const record::StepRecord> past_steps = {};
+  std::span<const record::EvalRecord> past_evals = {};
   const DiagnosticsSource* diagnostics = nullptr;  // of the steps that is_diagnosed names; null: none
 };
 
 struct Outcome {
   record::State state = record::State::finished;
-  std::string reason;
+  std::string reason;  // finished: of an end before the last step; empty: it made all its steps
 };
 
 // Optimizer steps of a run: epochs * steps_per_epoch (rounded up) or steps; 0 where a time budget decides.
 std::int64_t total_steps(const config::TrainingConfig& training, std::int64_t steps_per_epoch);
 
 // Trains the model from its present values. Emits step records, diagnoses, and eval records each `evaluate.every`
-// updates and at the end. A loss or gradient that is not finite ends the run as failed, with the step. Does not call
-// begin or finish of the sink.
+// updates and at the end. A loss or gradient that is not finite ends the run as failed, with the step; training.stop
+// may end it too. Does not call begin or finish of the sink.
 Outcome run(const config::TrainingConfig& training, const config::Seeds& seeds, const data::BatchStream& batches,
             model::Bert& bert, record::RunSink& sink, const Hooks& hooks);
 
