@@ -279,6 +279,8 @@ class Assigner {
 
 }  // namespace
 
+bool reads_checkpoint(const Assignment& assignment) { return needs_source(*assignment.entry); }
+
 SourceShapes shapes_of(const checkpoint::Checkpoint& checkpoint) {
   return {checkpoint.weights_file().string(),
           [&checkpoint](const std::string& name) -> std::optional<std::vector<std::int64_t>> {

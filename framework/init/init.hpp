@@ -59,6 +59,9 @@ struct Assignment {
   bool missing = false;  // the checkpoint lacks the tensor and `missing` decided
 };
 
+// Whether what fills the tensor comes from a checkpoint.
+bool reads_checkpoint(const Assignment& assignment);
+
 // What a checkpoint has, known before its values are read, or even before another experiment has made it.
 struct SourceShapes {
   std::string place;  // its file, or what will make it; for messages

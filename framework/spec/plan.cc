@@ -156,17 +156,34 @@ void check_equal_budget(const Node& arm, const std::string& path, const config::
                  "others, beside training.tune with budget: equal", "give them in the spec's training"});
 }
 
+// Which pre-trained model a replicate starts from: the first from the first, and round again when all have been used.
+// So replicates that are added later change no pair that exists.
+void pair_with_pretraining(config::RunPlan& plan) {
+  if (auto& experiment = plan.model.experiment; experiment && experiment->replicates)
+    experiment->replicate = plan.replicate % *experiment->replicates;
+}
+
+// A pre-trained model that no run starts from is a mistake in one of the two numbers.
+void check_pretraining(const config::ModelSpec& model, const SeedSpec& seeds) {
+  if (!model.experiment || !model.experiment->replicates || *model.experiment->replicates <= seeds.replicates) return;
+  throw Error({model.experiment->place, "model.checkpoint.replicates",
+               "at most the " + std::to_string(seeds.replicates) + " of seeds.replicates",
+               std::to_string(*model.experiment->replicates), "each replicate starts from one pre-trained model"});
+}
+
 // The runs that choose one arm's learning rate. They keep no weights and look once, at the end.
 void add_tuning(config::RunPlan plan, const Frame& frame, std::vector<config::RunPlan>& tuning) {
   plan.role = config::Role::tuning;
   plan.keep = {};
   plan.training.evaluate.every.reset();
+  plan.training.stop.hopeless = {};  // it asks evaluations on the way
   plan.settings.emplace_back(kLearningRate, 0.0);
   for (const double rate : frame.tune->learning_rate) {
     plan.training.optimizer.learning_rate = rate;
     plan.settings.back().second = rate;
     for (plan.replicate = 0; plan.replicate < frame.tune->replicates; ++plan.replicate) {
       plan.seeds = derive_seeds(frame.seeds, plan.role, plan.replicate);
+      pair_with_pretraining(plan);
       tuning.push_back(plan);
     }
   }
@@ -186,6 +203,7 @@ void expand_point(const Node& document, const Frame& frame, const Grid& grid, co
   }
   common.experiment = frame.experiment;
   common.model = read_model(*at_point.find("model"));
+  check_pretraining(common.model, frame.seeds);
   common.task = read_task(*at_point.find("task"));
   common.head = read_rules(*at_point.find("head"), "head");
   common.compare = frame.compare;
@@ -206,6 +224,7 @@ void expand_point(const Node& document, const Frame& frame, const Grid& grid, co
     for (std::int64_t replicate = 0; replicate < frame.seeds.replicates; ++replicate) {
       plan.replicate = replicate;
       plan.seeds = derive_seeds(frame.seeds, plan.role, replicate);
+      pair_with_pretraining(plan);
       expansion.plans.push_back(plan);
     }
     if (!frame.tune) continue;

@@ -30,7 +30,7 @@ namespace {
 
 config::ExperimentRef read_experiment_ref(const Node& node) {
   const std::string path = "model.checkpoint";
-  check_keys(node, path, {"experiment", "set"});
+  check_keys(node, path, {"experiment", "set", "replicates"});
   config::ExperimentRef ref;
   ref.place = node.mark.text();
   const Node* file = node.find("experiment");
@@ -41,6 +41,13 @@ config::ExperimentRef read_experiment_ref(const Node& node) {
   if (const Node* set = node.find("set")) {
     check_map(*set, path + ".set", "{path: value}, as --set");
     for (const Entry& entry : set->entries) ref.set.emplace_back(entry.key, to_flow(entry.value));
+  }
+  if (const Node* replicates = node.find("replicates")) {
+    ref.replicates = read_integer(*replicates, path + ".replicates", config::between(1, 10'000));
+    for (const auto& [key, value] : ref.set)
+      if (key == "seeds" || key == "seeds.replicates")
+        throw Error({replicates->mark.text(), path + ".set." + key, "no replicates beside " + path + ".replicates",
+                     quote(value), "write them once"});
   }
   return ref;
 }
@@ -117,6 +124,10 @@ config::TrainingConfig read_training(const Node& node, const std::string& path) 
     throw Error({node.find(given[1])->mark.text(), join_path(path, given[1]), "only one of epochs, steps and seconds",
                  base::join(given, " and "), "remove one of them"});
   if (given.empty()) training.epochs = 3;
+  if (const Node* stop = node.find("stop"))
+    if (const Node* hopeless = stop->find("hopeless"); hopeless != nullptr && !training.stop.hopeless.after)
+      throw Error({hopeless->mark.text(), join_path(path, "stop.hopeless.after"), "a step", "nothing",
+                   "hopeless: {after: 200, margin: 0.02}"});
   if (training.accumulate > training.batch)
     fail_value(*node.find("accumulate"), join_path(path, "accumulate"),
                "at most the batch (" + std::to_string(training.batch) + ")",
