@@ -10,6 +10,7 @@
 #include "compare/groups.hpp"
 #include "compare/notes.hpp"
 #include "compare/sign_flip.hpp"
+#include "compare/units.hpp"
 
 namespace initlab::compare {
 namespace {
@@ -142,7 +143,9 @@ ArmSummary summarize(const Group& group, const Measure& measure, std::optional<d
     ++arm.n;
     arm.values.push_back(result.value);
     arm.replicates.push_back(run->header.replicate);
+    arm.pretraining.push_back(reads_checkpoint(*run) ? run->header.checkpoint_replicate : -1);
     arm.degenerate += result.degenerate ? 1 : 0;
+    arm.stopped += record::stopped_early(*run) ? 1 : 0;
     arm.last_step = std::max(arm.last_step, run->evals.back().step);
     if (threshold) arm.steps_to_threshold.push_back(step_of_reaching(*run, measure, *threshold));
   }
@@ -151,24 +154,33 @@ ArmSummary summarize(const Group& group, const Measure& measure, std::optional<d
   return arm;
 }
 
-// arm - baseline for every replicate that both have. Both lists ascend.
-std::vector<double> paired_differences(const ArmSummary& arm, const ArmSummary& baseline) {
-  std::vector<double> differences;
+// arm - baseline for every replicate that both have, and the pre-trained model that either started from.
+struct Differences {
+  std::vector<double> values;
+  std::vector<std::int64_t> pretraining;
+};
+
+// Both lists ascend.
+Differences paired_differences(const ArmSummary& arm, const ArmSummary& baseline) {
+  Differences differences;
   std::size_t b = 0;
   for (std::size_t a = 0; a < arm.replicates.size(); ++a) {
     while (b < baseline.replicates.size() && baseline.replicates[b] < arm.replicates[a]) ++b;
-    if (b < baseline.replicates.size() && baseline.replicates[b] == arm.replicates[a])
-      differences.push_back(arm.values[a] - baseline.values[b]);
+    if (b == baseline.replicates.size() || baseline.replicates[b] != arm.replicates[a]) continue;
+    differences.values.push_back(arm.values[a] - baseline.values[b]);
+    differences.pretraining.push_back(std::max(arm.pretraining[a], baseline.pretraining[b]));
   }
   return differences;
 }
 
 Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline) {
-  const std::vector<double> differences = paired_differences(arm, baseline);
+  const Differences of_replicates = paired_differences(arm, baseline);
+  const std::vector<double> differences = independent_units(of_replicates.values, of_replicates.pretraining);
   Pair pair;
   pair.arm = arm.arm;
   pair.settings = arm.settings;
   pair.n = static_cast<std::int64_t>(differences.size());
+  pair.replicates = static_cast<std::int64_t>(of_replicates.values.size());
   pair.difference = differences.empty() ? kNaN : mean(differences);
   pair.deviation = stddev(differences);
   if (differences.size() >= 2) pair.ci95 = student_t_interval(differences, 0.95);
@@ -191,23 +203,29 @@ std::vector<Pair> pair_all(std::span<const Group> groups, std::span<const ArmSum
   return pairs;
 }
 
-std::optional<double> value_of(const ArmSummary& arm, std::int64_t replicate) {
+// Where a replicate stands in the arm's lists.
+std::optional<std::size_t> place_of(const ArmSummary& arm, std::int64_t replicate) {
   const auto found = std::lower_bound(arm.replicates.begin(), arm.replicates.end(), replicate);
   if (found == arm.replicates.end() || *found != replicate) return std::nullopt;
-  return arm.values[static_cast<std::size_t>(found - arm.replicates.begin())];
+  return static_cast<std::size_t>(found - arm.replicates.begin());
 }
 
 Share share_of(const ArmSummary& arm, const ArmSummary& from, const ArmSummary& to) {
   std::vector<double> kept, gained;  // a replicate each: arm - from, to - from
+  std::vector<std::int64_t> pretraining;
   for (std::size_t i = 0; i < arm.replicates.size(); ++i) {
-    const std::optional<double> low = value_of(from, arm.replicates[i]), high = value_of(to, arm.replicates[i]);
+    const auto low = place_of(from, arm.replicates[i]), high = place_of(to, arm.replicates[i]);
     if (!low || !high) continue;
-    kept.push_back(arm.values[i] - *low);
-    gained.push_back(*high - *low);
+    kept.push_back(arm.values[i] - from.values[*low]);
+    gained.push_back(to.values[*high] - from.values[*low]);
+    pretraining.push_back(std::max({arm.pretraining[i], from.pretraining[*low], to.pretraining[*high]}));
   }
   Share share;
   share.arm = arm.arm;
   share.settings = arm.settings;
+  share.replicates = static_cast<std::int64_t>(kept.size());
+  kept = independent_units(kept, pretraining);
+  gained = independent_units(gained, pretraining);
   share.n = static_cast<std::int64_t>(kept.size());
   share.gain = mean(gained);
   share.share = share.gain == 0 ? kNaN : mean(kept) / share.gain;

@@ -42,15 +42,17 @@ using Settings = std::vector<std::pair<std::string, base::Json>>;  // grid path 
 struct ArmSummary {
   std::string arm;
   Settings settings;
-  std::int64_t n = 0;                    // runs with a value
-  std::int64_t failed = 0;               // runs that failed, or whose value is not a finite number
-  std::int64_t unfinished = 0;           // running or interrupted
-  std::int64_t missing = 0;              // finished without an evaluation where the comparison looks
-  double mean = 0, stddev = 0;           // stddev: n-1; NaN for n < 2 (mean: for n < 1)
-  std::vector<double> values;            // by replicate, ascending
-  std::vector<std::int64_t> replicates;  // of `values`
+  std::int64_t n = 0;                     // runs with a value
+  std::int64_t failed = 0;                // runs that failed, or whose value is not a finite number
+  std::int64_t unfinished = 0;            // running or interrupted
+  std::int64_t missing = 0;               // finished without an evaluation where the comparison looks
+  double mean = 0, stddev = 0;            // stddev: n-1; NaN for n < 2 (mean: for n < 1)
+  std::vector<double> values;             // by replicate, ascending
+  std::vector<std::int64_t> replicates;   // of `values`
+  std::vector<std::int64_t> pretraining;  // of `values`: which pre-trained model it read; -1: it read none
   std::vector<std::optional<std::int64_t>> steps_to_threshold;  // of `values`; nothing: never reached
   std::int64_t last_step = 0;                                   // the latest evaluation of the runs of `values`
+  std::int64_t stopped = 0;                                     // of n: ended by training.stop before the last step
   std::int64_t degenerate = 0;                                  // runs whose compared evaluation predicts one class
   std::optional<Tuning> tuning;  // how its learning rate was chosen, by the run that knows of the most rates
 };
@@ -59,7 +61,8 @@ struct ArmSummary {
 struct Pair {
   std::string arm;
   Settings settings;
-  std::int64_t n = 0;            // common replicates
+  std::int64_t n = 0;            // independent differences: of common replicates, or of pre-trained models (units.hpp)
+  std::int64_t replicates = 0;   // common ones; more than n where several share a pre-trained model
   double difference = 0;         // mean of arm - baseline; NaN for n = 0
   double deviation = 0;          // standard deviation (n - 1) of the differences; NaN for n < 2
   std::optional<Interval> ci95;  // Student t with n-1 degrees of freedom; nothing for n < 2
@@ -70,7 +73,8 @@ struct Pair {
 struct Share {
   std::string arm;
   Settings settings;
-  std::int64_t n = 0;                 // common replicates
+  std::int64_t n = 0;                 // independent differences, as in Pair
+  std::int64_t replicates = 0;        // common ones
   double share = 0;                   // ratio of the two mean differences; NaN for n = 0 or a gain of 0
   std::optional<RatioSet> ci95;       // Fieller; nothing for n < 2
   double gain = 0;                    // mean of to - from; NaN for n = 0

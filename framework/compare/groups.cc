@@ -174,6 +174,10 @@ Outcome outcome(const record::Run& run, const Measure& measure) {
           .degenerate = run.evals[*chosen].degenerate};
 }
 
+bool reads_checkpoint(const record::Run& run) {
+  return std::ranges::any_of(run.init, [](const record::InitRecord& tensor) { return !tensor.source_file.empty(); });
+}
+
 std::optional<std::int64_t> step_of_reaching(const record::Run& run, const Measure& measure, double threshold) {
   for (const auto& [step, value] : curve(run, measure.metric))
     if (measure.higher_is_better ? value >= threshold : value <= threshold) return step;

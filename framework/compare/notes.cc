@@ -42,6 +42,7 @@ class Notes {
     say_what_the_gain_is();
     say_what_p_can_be();
     say_what_is_mixed();
+    say_what_was_pretrained();
     return std::move(notes_);
   }
 
@@ -98,6 +99,10 @@ class Notes {
       if (arm.failed > 0)
         add(share(arm.failed, group) +
             " failed: " + (arm.n > 0 ? "its mean speaks of the others only" : "it has no value to compare"));
+      if (arm.stopped > 0)
+        add(share(arm.stopped, group) + (arm.stopped == 1 ? " was" : " were") +
+            " stopped early by training.stop, as no better than the constant class: counted with the last evaluation "
+            "made; a threshold not reached by then counts as never reached");
       if (arm.unfinished > 0) add(share(arm.unfinished, group) + " unfinished (running or interrupted): not counted");
       if (arm.missing > 0)
         add(share(arm.missing, group) + (arm.missing == 1 ? " has" : " have") + " no evaluation at " +
@@ -181,10 +186,10 @@ class Notes {
       const auto arm = std::find_if(comparison_.arms.begin(), comparison_.arms.end(), [&](const ArmSummary& candidate) {
         return candidate.arm == pair.arm && candidate.settings == pair.settings;
       });
-      if (pair.n < arm->n)
-        add(label(pair.arm, pair.settings) + ": " + std::to_string(pair.n) + " of " + count(arm->n, "replicate") +
-            (pair.n == 1 ? " has" : " have") + " a partner in " + comparison_.baseline +
-            "; the difference is theirs alone");
+      if (pair.replicates < arm->n)
+        add(label(pair.arm, pair.settings) + ": " + std::to_string(pair.replicates) + " of " +
+            count(arm->n, "replicate") + (pair.replicates == 1 ? " has" : " have") + " a partner in " +
+            comparison_.baseline + "; the difference is theirs alone");
     }
   }
 
@@ -204,9 +209,10 @@ class Notes {
     if (worst != nullptr)
       add(label(to, worst->settings) + " is worse than " + from + ": its gain is a loss, and a share of it is one too");
     for (const Share& share : comparison_.shares)
-      if (share.n > 0 && share.n < replicates_of(share))
-        add(label(share.arm, share.settings) + ": " + count(share.n, "replicate") + (share.n == 1 ? " has" : " have") +
-            " a value in " + from + " and " + to + " too; its share of the gain is theirs alone");
+      if (share.replicates > 0 && share.replicates < replicates_of(share))
+        add(label(share.arm, share.settings) + ": " + count(share.replicates, "replicate") +
+            (share.replicates == 1 ? " has" : " have") + " a value in " + from + " and " + to +
+            " too; its share of the gain is theirs alone");
   }
 
   std::int64_t replicates_of(const Share& share) const {
@@ -248,17 +254,44 @@ class Notes {
       const std::string effect = "a difference is not of the initialization alone";
       mixed(values([&](const RunHeader& header) { return short_hash(header.data_sha256); }, group.point),
             "data" + where, effect);
-      mixed(values([&](const RunHeader& header) { return short_hash(header.checkpoint_sha256); }, group.point),
-            "checkpoints" + where, effect);
+      // Pre-training replicates have different weights; runs of one of them must not.
+      std::set<std::int64_t> pretrainings;
+      for (const Group& other : groups_)
+        for (const Run* run : other.runs) pretrainings.insert(pretraining_of(run->header));
+      for (const std::int64_t pretraining : pretrainings)
+        mixed(values(
+                  [&](const RunHeader& header) {
+                    return pretraining_of(header) == pretraining ? short_hash(header.checkpoint_sha256) : std::string();
+                  },
+                  group.point),
+              "checkpoints" + where, effect);
     }
-    const bool reads_checkpoint = std::any_of(groups_.begin(), groups_.end(), [](const Group& group) {
-      return std::any_of(group.runs.begin(), group.runs.end(), [](const Run* run) {
-        return std::any_of(run->init.begin(), run->init.end(),
-                           [](const auto& tensor) { return !tensor.source_file.empty(); });
-      });
-    });
-    if (reads_checkpoint && values([](const RunHeader& header) { return header.checkpoint_sha256; }).size() == 1)
+  }
+
+  // 0 where it is not stated: there is one.
+  static std::int64_t pretraining_of(const RunHeader& header) {
+    return std::max<std::int64_t>(0, header.checkpoint_replicate);
+  }
+
+  void say_what_was_pretrained() {
+    std::set<std::int64_t> replicates;
+    std::set<std::string> checkpoints;
+    for (const Group& group : groups_)
+      for (const Run* run : group.runs)
+        if (reads_checkpoint(*run)) {
+          replicates.insert(pretraining_of(run->header));
+          checkpoints.insert(run->header.checkpoint_sha256);
+        }
+    if (checkpoints.size() == 1)
       add("one pre-trained checkpoint: the numbers speak of it, not of pre-training at large");
+    if (replicates.size() < 2) return;
+    const std::string many = std::to_string(replicates.size()) + " pre-training replicates";
+    if (std::ranges::any_of(comparison_.pairs, [](const Pair& pair) { return pair.n < pair.replicates; }))
+      add(many +
+          ": runs that start from one are no independent draws, so where an arm reads it differences are "
+          "averaged over them, and intervals and p count pre-training replicates");
+    else
+      add(many + ", one a pair: intervals and p hold the luck of pre-training too");
   }
 
   std::span<const Group> groups_;

@@ -40,6 +40,7 @@ Json arm_object(const compare::ArmSummary& arm) {
   object["unfinished"] = arm.unfinished;
   object["missing"] = arm.missing;
   object["degenerate"] = arm.degenerate;
+  object["stopped"] = arm.stopped;
   object["tuning"] = arm.tuning ? compare::to_json(*arm.tuning) : Json(nullptr);
   return object;
 }
@@ -66,6 +67,7 @@ Json share_object(const compare::Comparison& comparison, const compare::Share& s
   object["arm"] = share.arm;
   object["settings"] = settings_object(share.settings);
   object["n"] = share.n;
+  object["replicates"] = share.replicates;
   object["share"] = number_or_null(share.share);
   object["ci95"] = ends(share.ci95);
   object["ci95_kind"] = share.ci95 ? Json(to_text(share.ci95->kind)) : Json(nullptr);
@@ -80,6 +82,7 @@ Json pair_object(const compare::Comparison& comparison, const compare::Pair& pai
   object["arm"] = pair.arm;
   object["settings"] = settings_object(pair.settings);
   object["n"] = pair.n;
+  object["replicates"] = pair.replicates;
   object["difference"] = number_or_null(pair.difference);
   object["deviation"] = number_or_null(pair.deviation);
   object["ci95"] = ends(pair.ci95);

@@ -12,6 +12,11 @@ constexpr double kAlpha = 0.05;
 
 std::string pairs_text(std::int64_t n) { return std::to_string(n) + (n == 1 ? " pair" : " pairs"); }
 
+// What a test counts: "8 pairs", or "4 pre-training replicates" where several pairs share one.
+std::string units_text(const compare::Pair& pair) {
+  return pair.n == pair.replicates ? pairs_text(pair.n) : std::to_string(pair.n) + " pre-training replicates";
+}
+
 std::string p_phrase(double p) { return p < 1e-4 ? "p < 0.0001" : "p = " + p_text(p); }
 
 // The fewest pairs whose smallest p lies below alpha.
@@ -60,14 +65,14 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
   if (pair.n == 0) return unknown + ": no replicate has a value in both";
   if (pair.n == 1) return unknown + ": one pair (" + signed_number(pair.difference) + ") says nothing about its spread";
   const double low = pair.ci95->low, high = pair.ci95->high;
-  if (low == 0 && high == 0) return arm + " and " + baseline + " gave equal values in all " + pairs_text(pair.n);
+  if (low == 0 && high == 0) return arm + " and " + baseline + " gave equal values in all " + units_text(pair);
 
   const auto evidence = [&](const std::string& from, const std::string& to) {
-    return " (95 % CI " + from + " to " + to + ", " + pairs_text(pair.n) + ", " + p_phrase(pair.p_sign_flip) + ")";
+    return " (95 % CI " + from + " to " + to + ", " + units_text(pair) + ", " + p_phrase(pair.p_sign_flip) + ")";
   };
   const bool too_few = compare::smallest_sign_flip_p(static_cast<std::size_t>(pair.n)) >= kAlpha;
   const std::string why_not =
-      too_few ? "; " + pairs_text(pair.n) + " cannot show p < 0.05, " + std::to_string(fewest_pairs()) + " can" : "";
+      too_few ? "; " + units_text(pair) + " cannot show p < 0.05, " + std::to_string(fewest_pairs()) + " can" : "";
   if ((low <= 0 && high >= 0) || (pair.p_sign_flip >= kAlpha && !too_few))
     return unknown + ": difference " + signed_number(pair.difference) +
            evidence(signed_number(low), signed_number(high)) + why_not;
@@ -113,7 +118,8 @@ std::string verdict(const compare::Comparison& comparison, const compare::Share&
   using Kind = compare::RatioSet::Kind;
   const std::string gain = "of the gain from " + comparison.gain->from + " to " + comparison.gain->to;
   const std::string unknown = "cannot tell what share " + gain + " " + share.arm + " keeps: ";
-  const std::string replicates = std::to_string(share.n) + " replicates";
+  const std::string replicates =
+      std::to_string(share.n) + (share.n == share.replicates ? " replicates" : " pre-training replicates");
   if (share.n == 0) return unknown + "no replicate has a value in all three";
   if (share.n == 1)
     return unknown + "one replicate" + (std::isfinite(share.share) ? " (" + percent(share.share) + ")" : "") +
