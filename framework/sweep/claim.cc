@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -21,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kAttemptsFile = "attempts.jsonl";
 constexpr std::size_t kMostText = 1 << 12;  // bytes of a lock file
 
 fs::path lock_file(const fs::path& run_file) { return fs::path(run_file).replace_extension(".lock"); }
@@ -55,11 +58,15 @@ std::string text(const base::Json& json, const char* key) {
 
 // Lines of one write each: many processes append to one file.
 void append_attempt(const fs::path& run_file, const std::string& host_name, std::int64_t pid, const std::string& event,
-                    const std::string& reason) {
-  const fs::path file = run_file.parent_path() / "attempts.jsonl";
-  const base::Json json = {{"time", utc_now()}, {"host", host_name},
-                           {"pid", pid},        {"run", run_file.filename().string()},
-                           {"event", event},    {"reason", reason}};
+                    const std::string& reason, std::optional<double> seconds) {
+  const fs::path file = run_file.parent_path() / kAttemptsFile;
+  const base::Json json = {{"time", utc_now()},
+                           {"host", host_name},
+                           {"pid", pid},
+                           {"run", run_file.filename().string()},
+                           {"event", event},
+                           {"reason", reason},
+                           {"seconds", seconds ? base::Json(*seconds) : base::Json()}};
   const std::string line = base::json_text(json) + "\n";
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor < 0)
@@ -114,7 +121,7 @@ std::optional<Claim> Claim::take(const fs::path& run_file) {
     if (lock(descriptor, LOCK_EX | LOCK_NB) == 0) {
       if (is_the_file(descriptor, file)) {
         if (const Owner dead = read_owner(file); !dead.host.empty())
-          append_attempt(run_file, dead.host, dead.pid, "died", "");
+          append_attempt(run_file, dead.host, dead.pid, "died", "", {});
         return Claim(file, descriptor);
       }
       ::close(descriptor);
@@ -153,8 +160,30 @@ std::optional<Owner> owner_of(const fs::path& run_file) {
   return read_owner(file);
 }
 
-void log_attempt(const fs::path& run_file, const std::string& event, const std::string& reason) {
-  append_attempt(run_file, host(), ::getpid(), event, reason);
+void log_attempt(const fs::path& run_file, const std::string& event, const std::string& reason,
+                 std::optional<double> seconds) {
+  append_attempt(run_file, host(), ::getpid(), event, reason, seconds);
+}
+
+std::map<std::string, double> worked_seconds(const fs::path& folder) {
+  std::map<std::string, double> worked;
+  std::set<std::string> unknown;
+  std::ifstream file(folder / kAttemptsFile);
+  for (std::string line; std::getline(file, line);) {
+    base::Json json;
+    try {
+      json = base::parse_json(line, kAttemptsFile);
+    } catch (const base::Error&) {  // cut by a full disk
+      continue;
+    }
+    if (!json.is_object() || text(json, "event") == "started") continue;
+    if (json.contains("seconds") && json["seconds"].is_number())
+      worked[text(json, "run")] += json["seconds"].get<double>();
+    else
+      unknown.insert(text(json, "run"));
+  }
+  for (const std::string& run : unknown) worked.erase(run);
+  return worked;
 }
 
 }  // namespace initlab::sweep

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -45,9 +46,15 @@ class Claim {
 // The live process that has the run; nothing where there is none.
 std::optional<Owner> owner_of(const std::filesystem::path& run_file);
 
-// Appends a line to attempts.jsonl in the run's folder: {"time", "host", "pid", "run", "event", "reason"}. Events:
-// started, finished, failed, interrupted, died. The last is logged by who finds the dead process's lock; pid and host
-// are the dead one's.
-void log_attempt(const std::filesystem::path& run_file, const std::string& event, const std::string& reason = {});
+// Appends a line to attempts.jsonl in the run's folder: {"time", "host", "pid", "run", "event", "reason", "seconds"}.
+// Events: started, finished, failed, interrupted, died. The last is logged by who finds the dead process's lock; pid
+// and host are the dead one's. seconds: since this process's "started", by a clock that does not jump; null where there
+// is none.
+void log_attempt(const std::filesystem::path& run_file, const std::string& event, const std::string& reason = {},
+                 std::optional<double> seconds = {});
+
+// Seconds that were worked on each run of a folder, over all its attempts, as attempts.jsonl has them. Left out: runs
+// of which an attempt has none, since its process died.
+std::map<std::string, double> worked_seconds(const std::filesystem::path& folder);
 
 }  // namespace initlab::sweep

@@ -9,6 +9,7 @@
 #include "init/audit.hpp"
 #include "log/run_file.hpp"
 #include "model/bert.hpp"
+#include "sweep/binding.hpp"
 #include "sweep/folder.hpp"
 #include "sweep/initialize.hpp"
 #include "sweep/machine.hpp"
@@ -42,15 +43,6 @@ std::vector<float> pretrained_values(const checkpoint::Checkpoint& checkpoint, c
   const checkpoint::TensorInfo* tensor = checkpoint.find(parameter.name);
   if (tensor == nullptr || tensor->shape != parameter.shape) return {};
   return checkpoint.read(parameter.name, parameter.shape);
-}
-
-train::DiagnosticsSource diagnostics_source(const Prepared& p) {
-  train::DiagnosticsSource source{p.model, p.num_labels, {}};
-  if (p.checkpoint)
-    source.pretrained = [&p](const params::Parameter& parameter) {
-      return pretrained_values(*p.checkpoint, parameter);
-    };
-  return source;
 }
 
 std::string default_metric(const Prepared& p) { return p.plan.compare.metric.value_or(p.data->info.metrics.front()); }
@@ -96,6 +88,15 @@ void note_continuation(const Continuation& from, const Machine& machine, record:
 
 }  // namespace
 
+train::DiagnosticsSource diagnostics_source(const Prepared& p) {
+  train::DiagnosticsSource source{p.model, p.num_labels, {}};
+  if (p.checkpoint)
+    source.pretrained = [&p](const params::Parameter& parameter) {
+      return pretrained_values(*p.checkpoint, parameter);
+    };
+  return source;
+}
+
 void describe_comparison(const Prepared& p, record::RunHeader& header) {
   header.metric = default_metric(p);
   header.better = default_better(p);
@@ -107,7 +108,7 @@ void describe_comparison(const Prepared& p, record::RunHeader& header) {
   header.tuning = p.plan.tuned.is_null() ? "" : base::json_text(p.plan.tuned);
 }
 
-record::RunHeader describe(const Prepared& p, int threads, const std::string& command) {
+record::RunHeader describe(const Prepared& p, const Setting& setting) {
   record::RunHeader header;
   header.run_id = p.run_id;
   header.experiment = p.plan.experiment;
@@ -116,7 +117,7 @@ record::RunHeader describe(const Prepared& p, int threads, const std::string& co
   base::Json settings = base::Json::object();
   for (const auto& [path, value] : p.plan.settings) settings[path] = value;
   header.settings = base::json_text(settings);
-  header.command = command;
+  header.command = setting.command;
   header.spec = p.plan.spec_text;
   header.role = config::to_text(p.plan.role);
   header.plan = p.identity;
@@ -124,11 +125,15 @@ record::RunHeader describe(const Prepared& p, int threads, const std::string& co
     header.checkpoint = place_of(p, p.checkpoint->folder());
     header.checkpoint_sha256 = p.checkpoint->sha256();
   }
-  if (p.promise) header.checkpoint_run = p.promise->run->run_id;
+  if (p.promise) {
+    header.checkpoint_run = p.promise->run->run_id;
+    header.checkpoint_replicate = p.promise->run->plan.replicate;
+  }
   header.data_sha256 = p.data->sha256;
   header.build = build_description();
   header.cpu = cpu_description();
-  header.threads = threads;
+  header.threads = setting.threads;
+  header.cores = to_text(setting.cores);
   header.libraries = library_versions();
   header.started = utc_now();
   header.plugins = p.plugins;
@@ -154,7 +159,7 @@ std::unique_ptr<model::Bert> make_model(const Prepared& p, const data::BatchStre
                                        model::options_of(p.plan.training));
 }
 
-train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int threads, const std::string& command,
+train::Outcome execute(const Prepared& p, const init::Catalog& catalog, const Setting& setting,
                        const train::Hooks& hooks) {
   const data::BatchStream batches = p.batches();
   const std::unique_ptr<model::Bert> made = make_model(p, batches);
@@ -165,7 +170,7 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
   base::make_folder(p.file.parent_path());
   if (keeps(p.plan, "initial")) save_weights(p, bert, "initial");
   remove_leftovers(p.file);
-  const Machine machine = this_machine(threads);
+  const Machine machine = this_machine(setting.threads);
   const std::optional<Continuation> from = find_continuation(p);
   log::RunWriter writer(p.file);
   Keeper keeper(p, machine, writer);
@@ -174,18 +179,21 @@ train::Outcome execute(const Prepared& p, const init::Catalog& catalog, int thre
   watched.before_first_step = [&](std::span<const float> values) {
     if (hooks.before_first_step) hooks.before_first_step(values);
     init::note_first_step(bert.parameters(), values, init);
-    record::RunHeader header = describe(p, threads, command);
+    record::RunHeader header = describe(p, setting);
     if (p.checkpoint) header.checkpoint_unused = init::unused_tensors(*p.checkpoint, bert.parameters(), init);
     if (from) note_continuation(*from, machine, header);
     writer.begin(header, init,
                  from ? log::Past{from->past.steps, from->past.evals, from->past.diagnostics} : log::Past{});
   };
   watched.keeper = &keeper;
-  if (from)
+  if (from) {
+    watched.past_steps = from->past.steps;
+    watched.past_evals = from->past.evals;
     watched.resume = [&](const train::State& state) {
       load_state(from->saved, state);
       return from->saved.position;
     };
+  }
   const train::DiagnosticsSource source = diagnostics_source(p);
   if (p.plan.log.diagnostics != "off") watched.diagnostics = &source;
   const train::Outcome outcome = train::run(p.plan.training, p.plan.seeds, batches, bert, writer, watched);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -9,6 +10,7 @@
 #include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
 #include "train/groups.hpp"
+#include "train/stop.hpp"
 #include "train/trainer.hpp"
 
 namespace initlab::sweep {
@@ -16,7 +18,6 @@ namespace {
 
 std::string vocabulary_key(const Prepared& p) {
   const config::ModelSpec& spec = p.plan.model;
-  if (p.promise) return "promise:" + p.promise->run->run_id;
   if (p.checkpoint) return "file:" + p.checkpoint->vocabulary_file().string();
   if (spec.vocabulary && *spec.vocabulary == "microworld") return "microworld:" + std::to_string(p.plan.task.world);
   return "file:" + spec.vocabulary.value_or("");
@@ -85,6 +86,32 @@ base::Json identity_of(const Prepared& p) {
   for (const record::PluginRecord& plugin : p.plugins) plugins.push_back(plugin.sha256);
   id["plugins_sha256"] = std::move(plugins);
   return id;
+}
+
+// The run that makes the checkpoint: of an experiment with one arm, the replicate that is asked for.
+config::RunPlan read_maker(const config::ExperimentRef& reference, const std::vector<spec::Override>& overrides,
+                           const std::map<std::string, std::string>& defaults) {
+  const std::string subject = "model.checkpoint.experiment";
+  spec::ExperimentSpec made;
+  try {
+    made = spec::read(reference.file, overrides, defaults);
+  } catch (const base::Error& error) {
+    throw base::Error({reference.place, subject + " cannot be read", "", error.what(), ""});
+  }
+  const auto wanted = static_cast<std::size_t>(reference.replicates.value_or(1));
+  if (made.plans.size() != wanted)
+    throw base::Error(
+        {reference.place, subject,
+         reference.replicates ? "an experiment of one arm, without a grid" : "an experiment of one run",
+         std::to_string(made.plans.size()) + " runs in " + reference.file,
+         reference.replicates ? "" : "one arm, no grid; several replicates: {experiment: FILE, replicates: N}"});
+  if (!made.tuning.empty())
+    throw base::Error({reference.place, subject, "an experiment that states its learning rate",
+                       "training.tune in " + reference.file, ""});
+  if (wanted > 1 && config::to_json(made.plans[0].seeds) == config::to_json(made.plans[1].seeds))
+    throw base::Error({reference.place, "model.checkpoint.replicates", "replicates that differ",
+                       "all seeds are fixed in " + reference.file, "leave one of them to seeds.base"});
+  return made.plans[static_cast<std::size_t>(reference.replicate)];
 }
 
 }  // namespace
@@ -164,6 +191,11 @@ std::shared_ptr<const Prepared> Workshop::prepare(const config::RunPlan& plan) {
     table = std::make_shared<params::ParameterTable>(params::bert_parameters(p.model, p.data->info.head, p.num_labels));
   p.table = table;
   train::update_groups(plan.training, *p.table);  // or throws: what `training` names must be there
+  if (plan.training.stop.hopeless.after) {
+    train::hopeless_metric(plan.training, *p.data);
+    train::hopeless_step(plan.training,
+                         train::total_steps(plan.training, data::steps_per_epoch(*p.data, plan.training.batch)));
+  }
 
   std::set<std::size_t> libraries;
   for (const init::Assignment& assignment : p.assignments(catalog_)) libraries.insert(assignment.entry->library);
@@ -213,7 +245,10 @@ std::shared_ptr<const text::WordPiece> Workshop::open_tokenizer(const Prepared& 
 }
 
 std::shared_ptr<const data::TaskData> Workshop::open_data(const Prepared& p) {
-  const std::string key = vocabulary_key(p) + base::json_text(config::to_json(p.plan.task)) + "|" +
+  // By the tokenizer itself: models that were pre-trained alike share one, and so their data.
+  std::ostringstream tokenizer;
+  tokenizer << p.tokenizer.get() << "|";
+  const std::string key = tokenizer.str() + base::json_text(config::to_json(p.plan.task)) + "|" +
                           std::to_string(p.plan.training.max_length) + "|" + std::to_string(p.plan.seeds.subset);
   auto& whole = data_[key];
   if (!whole)
@@ -234,24 +269,13 @@ Promise Workshop::open_promise(const config::ExperimentRef& reference) {
     overrides.push_back({path, value});
     key += "|" + path + "=" + value;
   }
-  if (const auto known = promises_.find(key); known != promises_.end()) return known->second;
+  if (reference.replicates) overrides.push_back({"seeds.replicates", std::to_string(*reference.replicates)});
+  const std::string of_replicate = key + "|" + std::to_string(reference.replicate);
+  if (const auto known = promises_.find(of_replicate); known != promises_.end()) return known->second;
   if (std::find(open_experiments_.begin(), open_experiments_.end(), key) != open_experiments_.end())
     throw base::Error({reference.place, "model.checkpoint.experiment", "an experiment that does not need this one",
                        "a circle through " + reference.file, ""});
-  spec::ExperimentSpec made;
-  try {
-    made = spec::read(reference.file, overrides, defaults_);
-  } catch (const base::Error& error) {
-    throw base::Error({reference.place, "model.checkpoint.experiment cannot be read", "", error.what(), ""});
-  }
-  if (made.plans.size() != 1)
-    throw base::Error({reference.place, "model.checkpoint.experiment", "an experiment of one run",
-                       std::to_string(made.plans.size()) + " runs in " + reference.file,
-                       "one arm, one replicate, no grid"});
-  if (!made.tuning.empty())
-    throw base::Error({reference.place, "model.checkpoint.experiment", "an experiment that states its learning rate",
-                       "training.tune in " + reference.file, ""});
-  config::RunPlan plan = made.plans.front();
+  config::RunPlan plan = read_maker(reference, overrides, defaults_);
   if (std::find(plan.keep.weights.begin(), plan.keep.weights.end(), "final") == plan.keep.weights.end())
     plan.keep.weights.emplace_back("final");
   open_experiments_.push_back(key);
@@ -259,7 +283,7 @@ Promise Workshop::open_promise(const config::ExperimentRef& reference) {
   promise.run = prepare(plan);
   promise.folder = weights_folder(promise.run->file, "final");
   open_experiments_.pop_back();
-  promises_[key] = promise;
+  promises_[of_replicate] = promise;
   return promise;
 }
 

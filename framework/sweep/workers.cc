@@ -20,6 +20,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "compute/threads.hpp"
+#include "sweep/binding.hpp"
 #include "sweep/claim.hpp"
 #include "sweep/execute.hpp"
 #include "sweep/folder.hpp"
@@ -74,10 +75,12 @@ void send(int pipe, const Message& message) {
 
 // One run that is ours. What becomes of it is logged while it still is.
 train::Outcome attempt(const Prepared& prepared, const init::Catalog& catalog, const WorkerOptions& options, int pipe,
-                       const Claim& claim) {
+                       const std::vector<int>& cores, const Claim& claim) {
   log_attempt(prepared.file, "started");
+  const Clock::time_point start = Clock::now();
   train::Outcome outcome;
   try {
+    if (!cores.empty()) bind_to(cores);
     compute::set_threads(options.threads);
     train::Hooks hooks;
     hooks.stop = &g_stop;
@@ -90,16 +93,18 @@ train::Outcome attempt(const Prepared& prepared, const init::Catalog& catalog, c
       send(pipe, message);
       claim.report(progress);
     };
-    outcome = execute(prepared, catalog, options.threads, options.command, hooks);
+    outcome = execute(prepared, catalog, {options.threads, options.command, cores}, hooks);
   } catch (const std::exception& error) {
     outcome = {record::State::failed, error.what()};
   }
-  log_attempt(prepared.file, record::to_text(outcome.state), outcome.reason);
+  log_attempt(prepared.file, record::to_text(outcome.state), outcome.reason,
+              std::chrono::duration<double>(Clock::now() - start).count());
   return outcome;
 }
 
 // The child: one run, then out. Never returns.
-[[noreturn]] void work(const Prepared& prepared, const init::Catalog& catalog, const WorkerOptions& options, int pipe) {
+[[noreturn]] void work(const Prepared& prepared, const init::Catalog& catalog, const WorkerOptions& options, int pipe,
+                       const std::vector<int>& cores) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an orphan stops after its step,
   std::signal(SIGPIPE, SIG_IGN);       // and is not killed for reporting it to nobody
   Message end;
@@ -115,7 +120,7 @@ train::Outcome attempt(const Prepared& prepared, const init::Catalog& catalog, c
     } else if (is_done(prepared.file, prepared.run_id, prepared.plan)) {
       end.kind = Message::Kind::exists;
     } else {
-      const train::Outcome outcome = attempt(prepared, catalog, options, pipe, *claim);
+      const train::Outcome outcome = attempt(prepared, catalog, options, pipe, cores, *claim);
       say(outcome.state, outcome.reason.c_str());
     }
   } catch (const std::exception& error) {
@@ -127,6 +132,7 @@ train::Outcome attempt(const Prepared& prepared, const init::Catalog& catalog, c
 
 struct Worker {
   std::size_t run = 0;
+  std::size_t job = 0;  // from 0, below options.jobs; no other worker has it
   int pipe = -1;
   Clock::time_point start;
   bool ended = false;
@@ -213,7 +219,14 @@ class Pool {
     }
   }
 
+  std::size_t free_job() const {
+    std::size_t job = 0;
+    while (std::ranges::any_of(workers_, [job](const auto& entry) { return entry.second.job == job; })) ++job;
+    return job;
+  }
+
   void start(std::size_t run) {
+    const std::size_t job = free_job();
     int ends[2];
     if (::pipe(ends) != 0) throw base::Error({"", "a pipe for a worker", "", std::strerror(errno), ""});
     const pid_t pid = ::fork();
@@ -221,11 +234,12 @@ class Pool {
     if (pid == 0) {
       ::close(ends[0]);
       for (const auto& [other, worker] : workers_) ::close(worker.pipe);
-      work(*runs_[run], catalog_, options_, ends[1]);
+      work(*runs_[run], catalog_, options_, ends[1], options_.cores.empty() ? std::vector<int>{} : options_.cores[job]);
     }
     ::close(ends[1]);
     Worker worker;
     worker.run = run;
+    worker.job = job;
     worker.pipe = ends[0];
     worker.start = Clock::now();
     workers_[pid] = worker;
@@ -296,7 +310,7 @@ class Pool {
       emit(worker, Event::Kind::exists);
     } else if (worker.end.state == record::State::finished) {
       ++tally_.finished;
-      emit(worker, Event::Kind::finished);
+      emit(worker, Event::Kind::finished, {}, worker.end.reason);
     } else if (worker.end.state == record::State::interrupted) {
       ++tally_.interrupted;
       emit(worker, Event::Kind::interrupted, {}, worker.end.reason);

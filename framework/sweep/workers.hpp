@@ -33,20 +33,21 @@ struct Event {
   } kind = Kind::started;
   std::size_t run = 0;       // index into the list
   train::Progress progress;  // kind progress
-  std::string reason;        // kind diverged, failed, interrupted, again
+  std::string reason;        // kind diverged, failed, interrupted, again; finished: where it stopped early
   double seconds = 0;        // since the run started
 };
 
 struct WorkerOptions {
   int jobs = 1;
-  int threads = 1;                     // of each run
-  std::string command;                 // goes into each birth certificate
-  int retries = 0;                     // of a run that fails
-  bool fail_fast = false;              // the first failure stops the others after their current step
-  bool wait = true;                    // for runs that another process has; else they are left to it
-  std::optional<int> most_runs;        // end after so many
-  std::optional<double> most_seconds;  // a run that takes longer is killed and has failed
-  std::optional<double> most_memory;   // MiB of resident memory, likewise
+  int threads = 1;                      // of each run
+  std::vector<std::vector<int>> cores;  // for each of the jobs, which its runs are bound to; empty: to none
+  std::string command;                  // goes into each birth certificate
+  int retries = 0;                      // of a run that fails
+  bool fail_fast = false;               // the first failure stops the others after their current step
+  bool wait = true;                     // for runs that another process has; else they are left to it
+  std::optional<int> most_runs;         // end after so many
+  std::optional<double> most_seconds;   // a run that takes longer is killed and has failed
+  std::optional<double> most_memory;    // MiB of resident memory, likewise
 };
 
 struct Tally {

@@ -67,7 +67,7 @@ fs::path execute(const fs::path& folder, const std::function<void(std::span<cons
   compute::set_threads(1);
   train::Hooks hooks;
   hooks.before_first_step = before_first_step;
-  sweep::execute(*prepared, catalog, 1, "a test", hooks);
+  sweep::execute(*prepared, catalog, {.threads = 1, .command = "a test", .cores = {}}, hooks);
   return prepared->file;
 }
 
