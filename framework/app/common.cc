@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <set>
 
 #include "app/tuning.hpp"
 #include "base/error.hpp"
@@ -118,6 +119,24 @@ Sweep open_sweep(const po::variables_map& values, const Context& context) {
   check_comparison(sweep);
   choose_rates(sweep);
   return sweep;
+}
+
+std::vector<std::vector<std::shared_ptr<const sweep::Prepared>>> makers_of(
+    const std::vector<std::shared_ptr<const sweep::Prepared>>& runs) {
+  // By how many checkpoints stand below it, and by experiment.
+  std::map<std::pair<std::size_t, std::string>, std::vector<std::shared_ptr<const sweep::Prepared>>> groups;
+  std::set<std::string> seen;
+  const auto add = [&](const auto& self, const sweep::Prepared& run) -> std::size_t {
+    if (!run.promise) return 0;
+    const auto& maker = run.promise->run;
+    const std::size_t below = self(self, *maker);
+    if (seen.insert(maker->run_id).second) groups[{below, maker->plan.experiment}].push_back(maker);
+    return below + 1;
+  };
+  for (const auto& run : runs) add(add, *run);
+  std::vector<std::vector<std::shared_ptr<const sweep::Prepared>>> in_order;
+  for (auto& [key, group] : groups) in_order.push_back(std::move(group));
+  return in_order;
 }
 
 std::vector<std::shared_ptr<const sweep::Prepared>> first_replicates(const Sweep& sweep) {

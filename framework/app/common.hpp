@@ -41,6 +41,11 @@ struct Sweep {
 };
 Sweep open_sweep(const po::variables_map& values, const Context& context);
 
+// The runs that make the checkpoints which these start from, each once: in groups of one experiment, in an order in
+// which each group finds the checkpoints that it needs itself.
+std::vector<std::vector<std::shared_ptr<const sweep::Prepared>>> makers_of(
+    const std::vector<std::shared_ptr<const sweep::Prepared>>& runs);
+
 // The first replicate of every arm and grid point: the others differ in their draws alone.
 std::vector<std::shared_ptr<const sweep::Prepared>> first_replicates(const Sweep& sweep);
 

@@ -51,6 +51,42 @@ std::map<std::string, compare::Pair> finished_pairs(const Sweep& sweep) {
   return pairs;
 }
 
+// What the spec says of one arm, over all grid points.
+struct ArmPlan {
+  std::map<std::int64_t, std::int64_t> pretraining;  // replicate -> replicate of the pre-training, 0 where there is one
+  bool reads_checkpoint = false;
+};
+
+std::map<std::string, ArmPlan> arm_plans(const Sweep& sweep) {
+  std::map<std::string, ArmPlan> arms;
+  for (const auto& run : sweep.runs) {
+    ArmPlan& arm = arms[run->plan.arm];
+    arm.pretraining[run->plan.replicate] = run->promise ? run->promise->run->plan.replicate : 0;
+    if (run->plan.replicate == 0 && !arm.reads_checkpoint)
+      arm.reads_checkpoint = std::ranges::any_of(run->assignments(*sweep.catalog), init::reads_checkpoint);
+  }
+  return arms;
+}
+
+// As compare() counts them: common replicates, or, where one of the two arms reads models that were pre-trained more
+// than once, those models.
+void count_pairs(const ArmPlan& arm, const ArmPlan& baseline, Design& design) {
+  std::set<std::int64_t> models;
+  for (const auto& [replicate, model] : arm.pretraining) {
+    if (!baseline.pretraining.contains(replicate)) continue;
+    ++design.replicates;
+    models.insert(model);
+  }
+  const bool clustered = (arm.reads_checkpoint || baseline.reads_checkpoint) && models.size() > 1;
+  design.pairs = clustered ? models.size() : design.replicates;
+}
+
+std::string pairs_text(const Design& design) {
+  return std::to_string(design.pairs) + (design.pairs != design.replicates ? " pre-training replicates"
+                                         : design.pairs == 1               ? " pair"
+                                                                           : " pairs");
+}
+
 std::string deviation_text(const Design& design) {
   return report::number(design.deviation) +
          (design.from_pairs == 0 ? ", assumed" : ", from " + std::to_string(design.from_pairs) + " finished pairs");
@@ -66,18 +102,16 @@ Designs designs_of(const Sweep& sweep) {
   designs.metric = header.metric;
   while (compare::smallest_sign_flip_p(designs.pairs_for_p05) >= kAlpha) ++designs.pairs_for_p05;
   const std::map<std::string, compare::Pair> known = finished_pairs(sweep);
-  std::map<std::string, std::set<std::int64_t>> replicates;
+  std::map<std::string, ArmPlan> plans = arm_plans(sweep);
   std::vector<std::string> arms;
   for (const auto& run : sweep.runs)
-    if (replicates[run->plan.arm].insert(run->plan.replicate).second && replicates[run->plan.arm].size() == 1)
-      arms.push_back(run->plan.arm);
-  const std::set<std::int64_t>& base = replicates[designs.baseline];
+    if (std::ranges::find(arms, run->plan.arm) == arms.end()) arms.push_back(run->plan.arm);
+  const ArmPlan& base = plans[designs.baseline];
   std::size_t most = 0;
   for (const std::string& arm : arms) {
     if (arm == designs.baseline) continue;
     Design design{.arm = arm, .deviation = designs.metric == "loss" ? kAssumedLoss : kAssumedMetric};
-    design.pairs = static_cast<std::size_t>(
-        std::ranges::count_if(replicates[arm], [&](std::int64_t replicate) { return base.contains(replicate); }));
+    count_pairs(plans[arm], base, design);
     const auto found = known.find(arm);
     if (found != known.end() && found->second.n >= static_cast<std::int64_t>(kFewPairs) &&
         found->second.deviation > 0) {
@@ -97,30 +131,30 @@ std::string to_text(const Designs& designs) {
   if (designs.arms.empty()) return "";
   std::string text = "what this design can find out about " + designs.metric + ", against " + designs.baseline +
                      " (80 % power at 0.05, paired t test):\n";
-  std::vector<std::string> assumed;
+  const auto line = [](const std::vector<std::string>& arms, const Design& design) {
+    return "  " + base::join(arms, ", ") + ": " +
+           (std::isfinite(design.detectable) ? "a difference of " + report::number(design.detectable)
+                                             : "no difference") +
+           " in " + pairs_text(design) + " (standard deviation of differences " + deviation_text(design) + ")\n";
+  };
+  std::map<std::string, std::pair<std::vector<std::string>, Design>> assumed;
+  bool clustered = false;
   for (const Design& design : designs.arms) {
-    if (design.from_pairs == 0) {
-      assumed.push_back(design.arm);
-      continue;
+    clustered = clustered || design.pairs != design.replicates;
+    if (design.from_pairs > 0) {
+      text += line({design.arm}, design);
+    } else {
+      auto& [arms, first] = assumed[pairs_text(design)];
+      arms.push_back(design.arm);
+      first = design;
     }
-    text += "  " + design.arm + ": a difference of " + report::number(design.detectable) + " in " +
-            std::to_string(design.pairs) + " pairs (standard deviation of differences " + deviation_text(design) +
-            ")\n";
   }
-  if (!assumed.empty()) {
-    const Design& design =
-        *std::ranges::find_if(designs.arms, [](const Design& other) { return other.from_pairs == 0; });
-    text += "  " + base::join(assumed, ", ") + ": " +
-            (std::isfinite(design.detectable) ? "a difference of " + report::number(design.detectable) + " in "
-                                              : std::string("no difference in ")) +
-            std::to_string(design.pairs) + (design.pairs == 1 ? " pair" : " pairs") +
-            " (standard deviation of differences " + deviation_text(design) + ")\n";
-  }
+  for (const auto& [pairs, group] : assumed) text += line(group.first, group.second);
   text += "  smallest p of the sign-flip test: " + report::p_text(designs.smallest_p) + "\n";
   if (designs.smallest_p >= kAlpha)
-    text +=
-        "  warning: so few pairs can never give p < 0.05; seeds.replicates: " + std::to_string(designs.pairs_for_p05) +
-        " can\n";
+    text += "  warning: so few pairs can never give p < 0.05; " +
+            std::string(clustered ? "model.checkpoint.replicates: " : "seeds.replicates: ") +
+            std::to_string(designs.pairs_for_p05) + " can\n";
   return text;
 }
 
@@ -129,6 +163,7 @@ base::Json to_json(const Designs& designs) {
   for (const Design& design : designs.arms)
     arms.push_back({{"arm", design.arm},
                     {"pairs", design.pairs},
+                    {"replicates", design.replicates},
                     {"deviation", design.deviation},
                     {"from_pairs", design.from_pairs},
                     {"detectable", std::isfinite(design.detectable) ? base::Json(design.detectable) : base::Json()}});

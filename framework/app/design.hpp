@@ -14,7 +14,8 @@ namespace initlab::app {
 // Of an arm against the baseline.
 struct Design {
   std::string arm;
-  std::size_t pairs = 0;
+  std::size_t pairs = 0;       // that are independent: pre-trained models, where several replicates share one
+  std::size_t replicates = 0;  // common ones
   double deviation = 0;        // standard deviation of paired differences
   std::size_t from_pairs = 0;  // finished pairs that it comes from; 0: assumed
   double detectable = 0;       // difference that a paired t test finds with 80 % power at 0.05; infinite for one pair

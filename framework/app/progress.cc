@@ -89,7 +89,9 @@ void ProgressDisplay::show(const sweep::Event& event) {
     return;
   }
   seconds_ended_ += event.seconds;
-  if (event.kind == Kind::finished) spdlog::info("{}: finished in {}", place, duration_text(event.seconds));
+  if (event.kind == Kind::finished)
+    spdlog::info("{}: finished in {}{}", place, duration_text(event.seconds),
+                 event.reason.empty() ? "" : "; " + event.reason);
   if (event.kind == Kind::diverged) spdlog::info("{}: diverged: {}", place, event.reason);
   if (event.kind == Kind::failed) spdlog::error("{}: failed: {}", place, event.reason);
   if (event.kind == Kind::interrupted) spdlog::warn("{}: interrupted: {}", place, event.reason);

@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "log/run_file.hpp"
 #include "report/report.hpp"
+#include "sweep/binding.hpp"
 #include "sweep/execute.hpp"
 #include "sweep/folder.hpp"
 #include "sweep/machine.hpp"
@@ -55,11 +56,13 @@ sweep::Tally run_missing(const Runs& all, const char* what, const Sweep& sweep, 
   }
   const Sharing sharing = share_cores(values, *missing.front());
   if (!values["allow-other-cpu"].as<bool>()) sweep::check_same_machine(missing, sweep::this_machine(sharing.threads));
+  sweep::WorkerOptions options;
+  if (values["bind"].as<bool>())
+    options.cores = sweep::share_out(sweep::available_cores(), sharing.jobs, sharing.threads);
   base::make_folder(folder);
   sweep::fix_threads(folder, sharing.threads);
   sweep::note_planned(folder, names_of(all));
   if (!sharing.reason.empty()) spdlog::info("{}", sharing.reason);
-  sweep::WorkerOptions options;
   options.threads = sweep::planned_threads(folder, std::nullopt, sharing.threads);
   options.jobs = sharing.jobs;
   options.retries = values["retry"].as<int>();
@@ -81,21 +84,16 @@ int exit_code(const sweep::Tally& tally) {
   return tally.failed > 0 ? kRunFailed : kDone;
 }
 
-// The experiments whose checkpoints the runs read come first.
+// The experiments whose checkpoints the runs read come first, those that they need themselves before them.
 int make_checkpoints(Sweep& sweep, const po::variables_map& values) {
-  std::set<std::string> seen;
-  Runs makers;
-  for (const auto& run : sweep.runs)
-    for (const sweep::Prepared* p = run.get(); p->promise; p = p->promise->run.get())
-      if (seen.insert(p->promise->run->run_id).second) makers.push_back(p->promise->run);
-  for (auto maker = makers.rbegin(); maker != makers.rend(); ++maker) {
-    // Prepared again: its own checkpoint may just have been made.
-    const auto ready = sweep.workshop->prepare((*maker)->plan);
-    if (is_done(*ready)) continue;
-    const int code = exit_code(run_missing({ready}, "runs", sweep, values, true));
+  const auto groups = makers_of(sweep.runs);
+  for (Runs makers : groups) {
+    if (std::ranges::all_of(makers, [](const auto& maker) { return is_done(*maker); })) continue;
+    for (auto& maker : makers) maker = sweep.workshop->prepare(maker->plan);  // its checkpoint may just have been made
+    const int code = exit_code(run_missing(makers, "pre-training runs", sweep, values, true));
     if (code != kDone) return code;
   }
-  if (!makers.empty())
+  if (!groups.empty())
     for (auto* runs : {&sweep.runs, &sweep.tuning})
       for (auto& run : *runs) run = sweep.workshop->prepare(run->plan);
   return kDone;
@@ -174,7 +172,9 @@ void print_comparison(const Sweep& sweep, const po::variables_map& values) {
 void declare(po::options_description& options, po::positional_options_description& positional) {
   declare_spec_options(options, positional);
   options.add_options()("jobs", po::value<std::string>(),
-                        "runs at a time, or auto: as measured on a few steps; default: cores / threads")           //
+                        "runs at a time, or auto: as measured on a few steps; default: cores / threads")  //
+      ("bind", po::bool_switch(),
+       "each run to cores of its own, which its file names; default: the system places them")                      //
       ("no-wait", po::bool_switch(), "leave runs to other processes that have them; default: wait for their end")  //
       ("most-runs", po::value<int>(), "end after so many runs")                                                    //
       ("retry", po::value<int>()->default_value(0), "times that a failed run is tried again")                      //
@@ -204,7 +204,7 @@ int run(const po::variables_map& values, const Context& context) {
 }  // namespace
 
 const Verb kRun = {"run",
-                   "SPEC [--set path=value]... [--results DIR] [--jobs N|auto] [--threads N] [--retry N] "
+                   "SPEC [--set path=value]... [--results DIR] [--jobs N|auto] [--threads N] [--bind] [--retry N] "
                    "[--fail-fast] [--json]",
                    "expand a spec, run what is missing, print the comparison",
                    "A run that exists (same identity) is not run again. Runs are written to DIR/<experiment>/, one "

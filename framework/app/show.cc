@@ -25,7 +25,7 @@ void print_certificate(const record::Run& run) {
       {"started", h.started},
       {"build", h.build},
       {"cpu", h.cpu},
-      {"threads", std::to_string(h.threads)},
+      {"threads", std::to_string(h.threads) + (h.cores.empty() ? "" : ", bound to cores " + h.cores)},
       {"libraries", h.libraries},
       {"data sha256", h.data_sha256}};
   for (const std::string& resumed : h.resumed) rows.push_back({"went on", resumed});
@@ -143,9 +143,11 @@ base::Json as_json(const record::Run& run) {
   out["build"] = h.build;
   out["cpu"] = h.cpu;
   out["threads"] = h.threads;
+  out["cores"] = h.cores.empty() ? base::Json(nullptr) : base::Json(h.cores);
   out["checkpoint"] = h.checkpoint;
   out["checkpoint_sha256"] = h.checkpoint_sha256;
   out["checkpoint_run"] = h.checkpoint_run;
+  out["checkpoint_replicate"] = h.checkpoint_replicate < 0 ? base::Json(nullptr) : base::Json(h.checkpoint_replicate);
   out["data_sha256"] = h.data_sha256;
   out["libraries"] = base::parse_json(h.libraries.empty() ? "{}" : h.libraries, run.file);
   base::Json plugins = base::Json::array();

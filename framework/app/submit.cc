@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <iostream>
+#include <iterator>
 
 #include "app/common.hpp"
 #include "base/error.hpp"
@@ -31,9 +32,28 @@ constexpr double kTaskSeconds = 900;
 constexpr double kFlopsPerCore = 3e10;
 constexpr std::size_t kMostTasks = 1000;  // Slurm's default MaxArraySize is 1001
 
+using Runs = std::vector<std::shared_ptr<const sweep::Prepared>>;
+
 struct Array {
   std::size_t tasks = 0, runs_per_task = 1;
 };
+
+// What is to do: the sweep's own runs, and those that have to be made before them.
+struct Missing {
+  Runs pretraining, tuning, runs;
+  std::size_t count() const { return pretraining.size() + tuning.size() + runs.size(); }
+};
+
+Missing missing_of(const Sweep& sweep) {
+  Missing missing;
+  const auto add = [](const Runs& all, Runs& list) {
+    std::ranges::copy_if(all, std::back_inserter(list), [](const auto& run) { return !is_done(*run); });
+  };
+  add(sweep.runs, missing.runs);
+  add(sweep.tuning, missing.tuning);
+  for (const Runs& makers : makers_of(sweep.runs)) add(makers, missing.pretraining);
+  return missing;
+}
 
 double seconds_of(const sweep::Prepared& run, int threads) {
   if (run.plan.training.seconds) return *run.plan.training.seconds;
@@ -44,16 +64,28 @@ double seconds_of(const sweep::Prepared& run, int threads) {
   return flops * static_cast<double>(steps) / (kFlopsPerCore * threads);
 }
 
-Array array_of(const std::vector<std::shared_ptr<const sweep::Prepared>>& missing, int threads,
-               std::optional<int> runs_per_task) {
+// A task first does its share of what all runs wait for, whatever its --most-runs is, and then so many runs.
+Array array_of(const Missing& missing, int threads, std::optional<int> runs_per_task) {
   Array array;
   double longest = 1;
-  for (const auto& run : missing) longest = std::max(longest, seconds_of(*run, threads));
+  for (const Runs* list : {&missing.pretraining, &missing.tuning, &missing.runs})
+    for (const auto& run : *list) longest = std::max(longest, seconds_of(*run, threads));
   array.runs_per_task = runs_per_task ? static_cast<std::size_t>(*runs_per_task)
                                       : static_cast<std::size_t>(std::max(1.0, std::floor(kTaskSeconds / longest)));
-  array.runs_per_task = std::max(array.runs_per_task, (missing.size() + kMostTasks - 1) / kMostTasks);
-  array.tasks = (missing.size() + array.runs_per_task - 1) / array.runs_per_task;
+  array.runs_per_task = std::max(array.runs_per_task, (missing.count() + kMostTasks - 1) / kMostTasks);
+  array.tasks = (missing.count() + array.runs_per_task - 1) / array.runs_per_task;
   return array;
+}
+
+// "4 runs", "4 runs after 2 pre-training runs and 8 tuning runs"
+std::string count_text(const Missing& missing) {
+  const auto count = [](std::size_t n, const std::string& what) {
+    return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+  };
+  std::vector<std::string> before;
+  if (!missing.pretraining.empty()) before.push_back(count(missing.pretraining.size(), "pre-training run"));
+  if (!missing.tuning.empty()) before.push_back(count(missing.tuning.size(), "tuning run"));
+  return count(missing.runs.size(), "run") + (before.empty() ? "" : " after " + base::join(before, " and "));
 }
 
 // A value of an #SBATCH line: one word.
@@ -150,19 +182,18 @@ int run(const po::variables_map& values, const Context& context) {
   if (!values["slurm"].as<bool>())
     throw base::Error({"command line", "the scheduler", "--slurm", "nothing", "initlab submit SPEC --slurm"});
   const Sweep sweep = open_sweep(values, context);
-  std::vector<std::shared_ptr<const sweep::Prepared>> missing;
-  std::vector<std::string> names;
-  for (const auto& run : sweep.runs) {
-    if (!run->plan.awaits_tuning()) names.push_back(run->file.filename().string());
-    if (!is_done(*run)) missing.push_back(run);
-  }
-  if (missing.empty()) {
+  const Missing missing = missing_of(sweep);
+  if (missing.runs.empty()) {
     std::cout << "all " << sweep.runs.size() << " runs exist; nothing to submit\n";
     return kDone;
   }
-  const fs::path folder = fs::absolute(missing.front()->file).lexically_normal().parent_path();
+  std::vector<std::string> names;
+  for (const Runs* list : {&sweep.tuning, &sweep.runs})
+    for (const auto& run : *list)
+      if (!run->plan.awaits_tuning()) names.push_back(run->file.filename().string());
+  const fs::path folder = fs::absolute(missing.runs.front()->file).lexically_normal().parent_path();
   const int threads =
-      sweep::planned_threads(folder, count_option(values, "threads"), hardware_threads(*missing.front()));
+      sweep::planned_threads(folder, count_option(values, "threads"), hardware_threads(*missing.runs.front()));
   const Array array = array_of(missing, threads, count_option(values, "runs-per-task"));
   const std::string text = script(sweep, folder, array, threads, values, context);
   if (values["print"].as<bool>()) {
@@ -175,7 +206,7 @@ int run(const po::variables_map& values, const Context& context) {
   const fs::path file = folder / "submit.sbatch";
   base::write_file(file, text);
   const std::string job(base::trim(output_of({"sbatch", "--parsable", file.string()})));
-  std::cout << "job " << job << ": " << missing.size() << " runs in " << array.tasks << " tasks of up to "
+  std::cout << "job " << job << ": " << count_text(missing) << " in " << array.tasks << " tasks of up to "
             << array.runs_per_task << "; initlab status " << shell_quote(folder.string()) << "\n";
   return kDone;
 }
