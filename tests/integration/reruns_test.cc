@@ -99,7 +99,7 @@ TEST_F(Reruns, WeightsToKeepAreMadeWhereTheyLack) {
     EXPECT_TRUE(fs::exists(file.replace_extension(".final") / "model.safetensors")) << file;
 }
 
-// The first arm costs nothing; the plan must not take it for all.
+// The first arm trains nothing; the plan must not take it for all.
 TEST_F(Reruns, ThePlanCountsEveryArm) {
   std::string text = kSmall;
   text.replace(text.find("[{use: truncated_normal, stddev: 0.02}]"), 39,
@@ -108,13 +108,52 @@ TEST_F(Reruns, ThePlanCountsEveryArm) {
   const Json plan = base::parse_json(verb("plan", {"--json"}).out, "plan");
   EXPECT_EQ(plan["cost_per_run"]["arm"], "xavier");
   EXPECT_EQ(plan["cost_per_run"]["steps"], 8);
-  EXPECT_NEAR(plan["seconds_to_run"].get<double>(), 2 * plan["cost_per_run"]["seconds"].get<double>(), 1e-9);
+  const double one = plan["cost_per_run"]["seconds"], all = plan["seconds_to_run"];
+  EXPECT_GT(all, 2 * one) << "two with eight steps, and two that start and are evaluated";
+  EXPECT_LT(all, 4 * one);
+  double parts = 0;
+  for (const Json& part : plan["cost_per_run"]["seconds_parts"]) {
+    EXPECT_GT(part.get<double>(), 0);
+    parts += part.get<double>();
+  }
+  EXPECT_NEAR(parts, one, 1e-12);
   // A grid that changes rules gives an arm a table at each; one that changes none does not.
   write(spec_, std::string(kSmall) + "grid: {\"arms.truncated[0].stddev\": [0.01, 0.02], training.batch: [8, 16]}\n");
   const Json grid = base::parse_json(verb("plan", {"--json"}).out, "plan");
   std::vector<std::string> arms;
   for (const Json& arm : grid["arms"]) arms.push_back(arm["arm"]);
   EXPECT_EQ(arms, (std::vector<std::string>{"truncated", "xavier", "truncated"}));
+}
+
+// After the runs stands what they took, beside what the plan says of them.
+TEST_F(Reruns, ThePlanIsSeenBesideWhatWasMeasured) {
+  EXPECT_TRUE(base::parse_json(verb("plan", {"--json"}).out, "plan")["measured"].is_null());
+  ASSERT_EQ(verb("run").code, 0);
+  const Json plan = base::parse_json(verb("plan", {"--json"}).out, "plan");
+  EXPECT_EQ(plan["seconds_to_run"], 0);
+  EXPECT_EQ(plan["wall_seconds_to_run"], 0);
+  EXPECT_EQ(plan["measured"]["runs"], 4);
+  double worked = 0;
+  std::ifstream attempts(folder_ / "results/small/attempts.jsonl");
+  for (std::string line; std::getline(attempts, line);) {
+    const Json attempt = base::parse_json(line, "attempts");
+    EXPECT_EQ(attempt["seconds"].is_null(), attempt["event"] == "started");
+    if (attempt["event"] == "finished") worked += attempt["seconds"].get<double>();
+  }
+  EXPECT_GT(worked, 0);
+  EXPECT_NEAR(plan["measured"]["seconds"].get<double>(), worked, 1e-9);
+  EXPECT_GT(plan["measured"]["estimated_seconds"].get<double>(), 0);
+  EXPECT_NE(verb("plan").out.find("4 runs that exist took "), std::string::npos);
+}
+
+// Two at a time take half the wall time of one worker, and no less than the longest run.
+TEST_F(Reruns, ThePlanKnowsHowManyRunAtATime) {
+  const Json plan = base::parse_json(verb("plan", {"--json", "--jobs", "2", "--threads", "1"}).out, "plan");
+  EXPECT_EQ(plan["jobs"], 2);
+  const double all = plan["seconds_to_run"], wall = plan["wall_seconds_to_run"];
+  EXPECT_GE(wall, all / 2 * 0.999);
+  EXPECT_LE(wall, all / 2 + plan["cost_per_run"]["seconds"].get<double>() * 1.5);
+  EXPECT_EQ(verb("plan", {"--jobs", "0"}).code, 2);
 }
 
 // Before the runs: an assumed deviation. After them: theirs. And that two pairs can never give p < 0.05.

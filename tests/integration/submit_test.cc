@@ -1,4 +1,6 @@
 // `initlab submit` with a stand-in for sbatch: the script it writes, and what the script does.
+#include <algorithm>
+
 #include "base/json.hpp"
 #include "integration/small_experiment.hpp"
 
@@ -81,6 +83,33 @@ TEST_F(Submit, ATaskThatIsOutOfTimeIsQueuedAgain) {
   }
   const base::Json again = base::parse_json(initlab({"show", run_files(results())[0].string(), "--json"}).out, "show");
   EXPECT_EQ(again["resumed"].size(), 1u) << "the second time it went on";
+}
+
+// What all runs wait for is counted too: a task that does nothing else is a task.
+TEST_F(Submit, CountsWhatComesBefore) {
+  write(folder_ / "makes.yaml",
+        "experiment: makes\nmodel: {layers: 1, hidden: 32, heads: 2, max_positions: 64, vocabulary: microworld}\n"
+        "task: {name: mlm, data: microworld, tokens: 4000}\ntraining: {steps: 2, batch: 4, max_length: 64}\n"
+        "arms: {truncated: [{use: truncated_normal}]}\n");
+  write(spec_,
+        "experiment: small\nmodel: {checkpoint: {experiment: makes.yaml, replicates: 2}}\n"
+        "task: {name: sentiment, data: microworld, train_size: 64}\n"
+        "training: {steps: 4, batch: 16, max_length: 64, tune: {learning_rate: [1e-3, 1e-4]}}\n"
+        "arms:\n  pretrained: [{use: pretrained, missing: bert_default}]\n  xavier: [{use: xavier_uniform}]\n"
+        "seeds: {replicates: 2, base: 7}\n");
+  const Said said = submit({"--runs-per-task", "3"});
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_NE(said.out.find("job 42: 4 runs after 2 pre-training runs and 4 tuning runs in 4 tasks of up to 3"),
+            std::string::npos)
+      << said.out;
+  EXPECT_NE(slurp(results() / "small/submit.sbatch").find("#SBATCH --array=0-3\n"), std::string::npos);
+  const std::string planned = slurp(results() / "small/planned.txt");
+  EXPECT_EQ(std::count(planned.begin(), planned.end(), '\n'), 4) << "the runs' own names wait for their rates";
+  EXPECT_EQ(command(task(0)).code, 0);
+  EXPECT_EQ(command(task(1)).code, 0);
+  EXPECT_EQ(command(task(2)).code, 0) << "nothing is left for it";
+  EXPECT_EQ(command(task(3)).code, 0);
+  EXPECT_NE(submit().out.find("all 4 runs exist"), std::string::npos);
 }
 
 TEST_F(Submit, PrintsWithoutSubmitting) {

@@ -93,6 +93,23 @@ TEST_F(Verbs, PlanShowsRulesAndWritesNothing) {
     }
 }
 
+// A run that is bound names its cores; two at a time have different ones where there are two.
+TEST_F(Verbs, BindsRunsToCores) {
+  const Said said = initlab(
+      {"run", spec_.string(), "--results", (folder_ / "bound").string(), "--threads", "1", "--jobs", "1", "--bind"});
+  ASSERT_EQ(said.code, 0) << said.err;
+  for (const fs::path& file : run_files(folder_ / "bound")) {
+    const Json run = base::parse_json(initlab({"show", file.string(), "--json"}).out, "show");
+    EXPECT_TRUE(run["cores"].is_string()) << run["cores"];
+    EXPECT_EQ(run["cores"].get<std::string>().find(','), std::string::npos) << "one thread, one core";
+  }
+  const Said many = initlab(
+      {"run", spec_.string(), "--results", (folder_ / "none").string(), "--threads", "1", "--jobs", "4096", "--bind"});
+  EXPECT_EQ(many.code, 2);
+  EXPECT_NE(many.err.find("--bind: expected 4096 x 1 cores"), std::string::npos) << many.err;
+  EXPECT_FALSE(fs::exists(folder_ / "none"));
+}
+
 TEST_F(Verbs, RunsOnceAndCompares) {
   const Said first = run("results");
   ASSERT_EQ(first.code, 0) << first.err;

@@ -232,6 +232,14 @@ TEST(Errors, ModelAndTask) {
        "pretrain.yaml}"},
       {model("{checkpoint: {experiment: x, st: 1}}"),
        "s.yaml:2:37: unknown key \"model.checkpoint.st\"\n  hint: did you mean \"set\"?"},
+      {model("{checkpoint: {experiment: x, replicates: 0}}"),
+       "s.yaml:2:49: model.checkpoint.replicates: expected an integer from 1 to 10000, got \"0\""},
+      {model("{checkpoint: {experiment: x, replicates: 2}}"),
+       "s.yaml:2:21: model.checkpoint.replicates: expected at most the 1 of seeds.replicates, got 2\n"
+       "  hint: each replicate starts from one pre-trained model"},
+      {model("{checkpoint: {experiment: x, replicates: 1, set: {seeds.replicates: 2}}}"),
+       "s.yaml:2:49: model.checkpoint.set.seeds.replicates: expected no replicates beside "
+       "model.checkpoint.replicates, got \"2\"\n  hint: write them once"},
       {model("{checkpoint: {experiment: x, set: 1}}"),
        "s.yaml:2:42: model.checkpoint.set: expected a map, got \"1\"\n  hint: {path: value}, as --set"},
       {model("{shape: tiny, activation: relu}"),

@@ -282,6 +282,42 @@ TEST(Plan, ACheckpointExperimentKeepsItsPlace) {
   expect_round_trip(spec);
 }
 
+// Replicate r starts from model r mod K in every arm, in tuning runs too; more replicates change no pair.
+TEST(Plan, ReplicatesArePairedWithPreTraining) {
+  const auto pairs = [](const std::string& replicates) {
+    const auto spec = from(
+        "experiment: e\nmodel: {checkpoint: {experiment: /p.yaml, replicates: 3}}\ntask: {name: cola}\n"
+        "training: {tune: {learning_rate: [1e-5, 1e-4], replicates: 4}}\n"
+        "arms: {a: {use: pretrained}, b: {use: zero}}\nseeds: {replicates: " +
+        replicates + "}\n");
+    expect_round_trip(spec);
+    std::vector<std::int64_t> models;
+    for (const auto* plans : {&spec.plans, &spec.tuning})
+      for (const config::RunPlan& plan : *plans) {
+        EXPECT_EQ(plan.model.experiment->replicates, 3);
+        EXPECT_EQ(plan.model.experiment->replicate, plan.replicate % 3);
+        if (plan.arm == "a" && plan.role == config::Role::run) models.push_back(plan.model.experiment->replicate);
+      }
+    return models;
+  };
+  EXPECT_EQ(pairs("3"), (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ(pairs("5"), (std::vector<std::int64_t>{0, 1, 2, 0, 1}));
+}
+
+// A rule that ends a run is part of what it is; specs without one say nothing of it. Tuning runs look once, at the end.
+TEST(Plan, StopIsInTheTrainingOfARun) {
+  const auto spec = from(kSmall +
+                         "training: {evaluate: {every: 10}, stop: {diverged: 4, hopeless: {after: 20, margin: 0.1}}, "
+                         "tune: {learning_rate: [1e-5, 1e-4]}}\n");
+  EXPECT_EQ(spec.plans[0].training.stop.diverged, 4);
+  EXPECT_EQ(spec.plans[0].training.stop.hopeless.after, 20);
+  EXPECT_EQ(spec.plans[0].training.stop.hopeless.margin, 0.1);
+  EXPECT_TRUE(config::to_json(spec.plans[0].training).contains("stop"));
+  EXPECT_EQ(spec.tuning[0].training.stop.diverged, 4);
+  EXPECT_FALSE(spec.tuning[0].training.stop.hopeless.after.has_value());
+  EXPECT_FALSE(config::to_json(from(kSmall).plans[0].training).contains("stop"));
+}
+
 // The specs that are shipped read, and so does what is recorded of them.
 TEST(Plan, ShippedExperiments) {
   int files = 0;

@@ -102,6 +102,22 @@ TEST_F(Claims, LeaveNoFile) {
   EXPECT_TRUE(fs::is_empty(folder_));
 }
 
+// Seconds of all attempts of a run; where one died, nobody knows.
+TEST_F(Claims, AttemptsKnowWhatARunTook) {
+  EXPECT_TRUE(worked_seconds(folder_).empty());
+  for (const auto& [event, seconds] :
+       std::vector<std::pair<std::string, double>>{{"interrupted", 2.5}, {"finished", 4}}) {
+    log_attempt(run_, "started");
+    log_attempt(run_, event, "", seconds);
+  }
+  const fs::path killed = folder_ / "killed.h5";
+  log_attempt(killed, "started");
+  log_attempt(killed, "died");
+  log_attempt(killed, "finished", "", 1.0);
+  std::ofstream(folder_ / "attempts.jsonl", std::ios::app) << "{\"run\": \"cut.h5\", \"eve";
+  EXPECT_EQ(worked_seconds(folder_), (std::map<std::string, double>{{run_.filename().string(), 6.5}}));
+}
+
 TEST_F(Claims, ALongerReportIsReplacedByAShorterOne) {
   const auto claim = Claim::take(run_);
   claim->report({1'000'000'000, 2'000'000'000, 0.123456789, 123456.789, 9876.54321});
