@@ -26,6 +26,7 @@ void expect_equal(const record::RunHeader& a, const record::RunHeader& b) {
   EXPECT_EQ(a.checkpoint, b.checkpoint);
   EXPECT_EQ(a.checkpoint_sha256, b.checkpoint_sha256);
   EXPECT_EQ(a.checkpoint_run, b.checkpoint_run);
+  EXPECT_EQ(a.checkpoint_replicate, b.checkpoint_replicate);
   ASSERT_EQ(a.checkpoint_unused.size(), b.checkpoint_unused.size());
   for (std::size_t i = 0; i < a.checkpoint_unused.size(); ++i) {
     EXPECT_EQ(a.checkpoint_unused[i].key, b.checkpoint_unused[i].key);
@@ -35,6 +36,7 @@ void expect_equal(const record::RunHeader& a, const record::RunHeader& b) {
   EXPECT_EQ(a.build, b.build);
   EXPECT_EQ(a.cpu, b.cpu);
   EXPECT_EQ(a.threads, b.threads);
+  EXPECT_EQ(a.cores, b.cores);
   EXPECT_EQ(a.libraries, b.libraries);
   EXPECT_EQ(a.started, b.started);
   ASSERT_EQ(a.plugins.size(), b.plugins.size());

@@ -30,11 +30,13 @@ inline record::RunHeader sample_header() {
   h.checkpoint = "models/minilm";
   h.checkpoint_sha256 = std::string(64, 'b');
   h.checkpoint_run = std::string(64, 'c');
+  h.checkpoint_replicate = 3;
   h.checkpoint_unused = {{"bert.pooler.dense.bias", "bert.pooler.dense.bias"}, {"cls.seq_relationship.bias", ""}};
   h.data_sha256 = std::string(64, 'd');
   h.build = "initlab 0.1.0, g++ 12.2, Release";
   h.cpu = "some CPU: avx2 fma";
   h.threads = 2;
+  h.cores = "0,2";
   h.libraries = R"({"hdf5": "1.10.8"})";
   h.started = "2025-01-02T03:04:05Z";
   h.plugins = {{"builtin", "0.1.0", "plugins/libbuiltin.so", std::string(64, 'e')},
