@@ -123,7 +123,7 @@ TEST_F(Pretraining, TheComparisonCountsModels) {
   for (const Json& pair : against_pretrained["pairs"]) {
     EXPECT_EQ(pair["n"], 2);
     EXPECT_EQ(pair["replicates"], 4);
-    EXPECT_EQ(pair["p_sign_flip"], 0.5);
+    EXPECT_GE(pair["p_sign_flip"], 0.5) << "two values have four sign patterns";
     const auto& a = values[pair["arm"]];
     const auto& b = values["pretrained"];
     ASSERT_EQ(a.size(), 4u);

@@ -72,9 +72,10 @@ TEST_F(Stop, ARunThatLearnsGoesOn) {
 }
 
 TEST_F(Stop, ADivergedRunHasFailed) {
-  const Said said = verb("run", {"--set", "training.epochs=~", "--set", "training.steps=300", "--set",
-                                 "training.clip=0", "--set", "training.optimizer.learning_rate=3", "--set",
-                                 "training.stop.diverged=1.5", "--set", "seeds.replicates=1"});
+  const Said said =
+      verb("run", {"--set", "training.epochs=~", "--set", "training.steps=300", "--set", "training.clip=0", "--set",
+                   "training.optimizer.learning_rate=30", "--set", "training.schedule.warmup=0.9", "--set",
+                   "training.stop.diverged=1.5", "--set", "seeds.replicates=1"});
   EXPECT_EQ(said.code, 1) << said.err;
   EXPECT_NE(said.err.find("failed: diverged: the mean loss of the 20 steps up to"), std::string::npos) << said.err;
   for (const fs::path& file : run_files(folder_ / "results")) {

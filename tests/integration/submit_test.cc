@@ -39,6 +39,15 @@ class Submit : public SmallExperiment {
             "sh",
             (results() / "small/submit.sbatch").string()};
   }
+  // A worker has its run, and is past the beginning of it.
+  bool steps_are_made() const {
+    if (!fs::exists(results())) return false;
+    for (const auto& entry : fs::recursive_directory_iterator(results()))
+      if (entry.path().extension() == ".lock" && slurp(entry.path()).find("\"step\":0,") == std::string::npos &&
+          slurp(entry.path()).find("\"step\"") != std::string::npos)
+        return true;
+    return false;
+  }
   int finished() const {
     const Said said = initlab({"status", results().string(), "--json"});
     return base::parse_json(said.out, "status")["experiments"][0]["counts"]["finished"];
@@ -71,9 +80,8 @@ TEST_F(Submit, ATaskThatIsOutOfTimeIsQueuedAgain) {
     SCOPED_TRACE(signal);
     fs::remove(folder_ / "requeued");
     const pid_t pid = start(task(1), "", "task");
-    for (int i = 0; i < 1000 && run_files(results()).empty(); ++i) ::usleep(10'000);
-    ASSERT_FALSE(run_files(results()).empty());
-    ::usleep(200'000);
+    for (int i = 0; i < 3000 && !steps_are_made(); ++i) ::usleep(10'000);
+    ASSERT_TRUE(steps_are_made());
     ::kill(pid, signal);
     EXPECT_EQ(finish(pid).code, 130);
     const base::Json shown =

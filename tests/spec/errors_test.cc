@@ -147,12 +147,12 @@ TEST(Errors, Training) {
        "s.yaml:6:12: unknown key \"training.batchsize\"\n  hint: one of epochs, steps, seconds, batch, "
        "accumulate, max_length, optimizer, schedule, dropout, attention_dropout, clip, freeze, learning_rates, "
        "layer_decay, "
-       "mixout, mixout_unit, evaluate, precision, without"},
+       "mixout, mixout_unit, evaluate, stop, precision, without"},
       {with("training: {bathc: 8}"), "s.yaml:6:12: unknown key \"training.bathc\"\n  hint: did you mean \"batch\"?"},
       {with("training: {clip: 1,5}"),
        "s.yaml:6:20: unknown key \"training.5\"\n  hint: one of epochs, steps, seconds, batch, accumulate, "
        "max_length, optimizer, schedule, dropout, attention_dropout, clip, freeze, learning_rates, layer_decay, "
-       "mixout, mixout_unit, evaluate, precision, without"},
+       "mixout, mixout_unit, evaluate, stop, precision, without"},
       {with("training: {optimizer: adamw}"), "s.yaml:6:23: training.optimizer: expected a map, got \"adamw\""},
       {with("training: {optimizer: {lr: 1e-3}}"),
        "s.yaml:6:24: unknown key \"training.optimizer.lr\"\n  hint: one of name, learning_rate, "

@@ -94,7 +94,8 @@ TEST(Hopeless, WhatCannotBeDecidedIsRefused) {
   config::TrainingConfig config = training();
   config.stop.hopeless = {.after = 25, .metric = "f1", .margin = 0};
   EXPECT_EQ(error_of([&] { hopeless_metric(config, *task); }),
-            "spec.yaml:4:1: training.stop.hopeless.metric: expected one of accuracy, which parity has, got \"f1\"");
+            "spec.yaml:4:1: training.stop.hopeless.metric: expected one of accuracy, which parity has, got \"f1\"\n"
+            "  hint: one of accuracy");
   config.stop.hopeless.metric = "accuracy";
   EXPECT_EQ(hopeless_metric(config, *task), 0u);
   task->constant_class = {kNaN};
