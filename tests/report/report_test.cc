@@ -86,7 +86,7 @@ std::string say(std::int64_t n, double difference, std::optional<compare::Interv
   comparison.baseline = "pretrained";
   compare::Pair pair;
   pair.arm = "xavier";
-  pair.n = n;
+  pair.n = pair.replicates = n;
   pair.difference = difference;
   pair.ci95 = ci;
   pair.p_sign_flip = p;
@@ -162,7 +162,7 @@ compare::Comparison of_gain() {
 // A share's verdict, of made-up numbers.
 std::string say_share(std::int64_t n, double share, std::optional<compare::RatioSet> set, double gain = 0.4,
                       std::optional<compare::Interval> gain_ci = compare::Interval{0.3, 0.5}) {
-  return verdict(of_gain(), compare::Share{"shuffled", {}, n, share, set, gain, gain_ci});
+  return verdict(of_gain(), compare::Share{"shuffled", {}, n, n, share, set, gain, gain_ci});
 }
 
 TEST(ShareVerdict, SaysHowMuchOrThatItCannot) {
@@ -226,6 +226,7 @@ TEST(Json, SharesOfTheGain) {
   EXPECT_EQ(share["arm"], "half");
   EXPECT_EQ(share["settings"], base::Json::object());
   EXPECT_EQ(share["n"], 6);
+  EXPECT_EQ(share["replicates"], 6);
   EXPECT_NEAR(share["share"].get<double>(), 0.5, 1e-12);
   EXPECT_EQ(share["ci95_kind"], "interval");
   EXPECT_LT(share["ci95"][0], share["ci95"][1]);
@@ -237,13 +238,10 @@ TEST(Json, SharesOfTheGain) {
 
 TEST(Csv, SharesStandBehindTheRuns) {
   compare::Comparison comparison = of_gain();
-  compare::Share share{"half",
-                       {{"lr", 2e-5}},
-                       6,
-                       0.5,
-                       compare::RatioSet{compare::RatioSet::Kind::interval, 0.25, 0.75},
-                       0.4,
-                       compare::Interval{0.3, 0.5}};
+  compare::Share share{"half", {{"lr", 2e-5}},
+                       6,      6,
+                       0.5,    compare::RatioSet{compare::RatioSet::Kind::interval, 0.25, 0.75},
+                       0.4,    compare::Interval{0.3, 0.5}};
   comparison.shares = {share};
   share.arm = "lost";
   share.ci95 = compare::RatioSet{compare::RatioSet::Kind::outside, -1, -0.5};
@@ -303,14 +301,16 @@ TEST(Json, KeysAndNulls) {
   EXPECT_EQ(keys(json), (Names{"experiment", "metric", "better", "at", "baseline", "constant_class", "threshold",
                                "gain", "arms", "pairs", "shares", "notes"}));
   const base::Json& arm = json["arms"][0];
-  EXPECT_EQ(keys(arm), (Names{"arm", "settings", "n", "failed", "mean", "std", "values", "replicates",
-                              "steps_to_threshold", "last_step", "unfinished", "missing", "degenerate", "tuning"}));
+  EXPECT_EQ(keys(arm),
+            (Names{"arm", "settings", "n", "failed", "mean", "std", "values", "replicates", "steps_to_threshold",
+                   "last_step", "unfinished", "missing", "degenerate", "stopped", "tuning"}));
   EXPECT_EQ(arm["settings"], base::Json::object());
   EXPECT_EQ(arm["values"], (base::Json{0.9}));
   EXPECT_TRUE(arm["std"].is_null());
   EXPECT_EQ(json["arms"][1]["steps_to_threshold"], (base::Json{nullptr}));
   const base::Json& pair = json["pairs"][0];
-  EXPECT_EQ(keys(pair), (Names{"arm", "settings", "n", "difference", "deviation", "ci95", "p_sign_flip", "verdict"}));
+  EXPECT_EQ(keys(pair),
+            (Names{"arm", "settings", "n", "replicates", "difference", "deviation", "ci95", "p_sign_flip", "verdict"}));
   EXPECT_EQ(pair["ci95"], (base::Json{nullptr, nullptr}));
   EXPECT_EQ(pair["p_sign_flip"], 1.0);
   EXPECT_EQ(json["constant_class"], 0.5);
