@@ -24,6 +24,9 @@ find_package(Threads REQUIRED)                          # app/: the conformance 
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)  # base/
 add_library(random123 INTERFACE)
 target_include_directories(random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
+# report/: dygraphs draws the curves of a report; its files are built into the program.
+find_file(DYGRAPHS_JS dygraphs/dygraph.min.js PATHS /usr/share/javascript REQUIRED)
+find_file(DYGRAPHS_CSS dygraphs/dygraph.min.css PATHS /usr/share/javascript REQUIRED)
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)                          # tests/
   find_package(benchmark QUIET)                         # tests/bench/

@@ -42,6 +42,15 @@ std::string sha256_hex(std::string_view bytes) {
   return hash.finish_hex();
 }
 
+std::string sha256_base64(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  const std::array<std::uint8_t, 32> digest = hash.finish();
+  std::array<unsigned char, 45> text{};  // 4 characters for each 3 bytes begun, and a NUL
+  const int n = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(digest.size()));
+  return {text.begin(), text.begin() + n};
+}
+
 std::string sha256_hex_of_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file || std::filesystem::is_directory(path)) throw Error({path.string(), "", "a readable file", "none", ""});

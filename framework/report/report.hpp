@@ -41,6 +41,9 @@ std::string verdict(const compare::Comparison& comparison, const compare::Share&
 std::vector<std::string> tuning_sentences(const compare::Comparison& comparison, const compare::Settings& settings);
 std::string tuning_way(const compare::Tuning& tuning);  // "20 % of the training set, held out, from {...} by mean ..."
 
+// "at the last evaluation", "at each run's best evaluation", "at step 100": of Comparison::at.
+std::string at_text(const std::string& at);
+
 // "120 (7/8 reached)": the step by which half of the runs had reached the threshold, misses included; "> 500 (3/8
 // reached)" where fewer than half did by the last step, "never (0/8 reached)" where none did; "-" for no runs.
 std::string steps_text(const compare::ArmSummary& arm);

@@ -38,12 +38,6 @@ std::string wrapped(const std::string& bullet, const std::string& sentence) {
   return out + line + "\n";
 }
 
-std::string at_text(const std::string& at) {
-  if (at == "last") return "at the last evaluation";
-  if (at == "best") return "at each run's best evaluation";
-  return "at step " + at.substr(std::string("step:").size());
-}
-
 std::string title(const Comparison& comparison) {
   return comparison.experiment + ": " + comparison.metric + " " + at_text(comparison.at) + ", " + comparison.better +
          " is better; differences to " + comparison.baseline + ", paired by replicate\n" +
@@ -126,6 +120,12 @@ std::string block(const Comparison& comparison, std::size_t& first) {
 }
 
 }  // namespace
+
+std::string at_text(const std::string& at) {
+  if (at == "last") return "at the last evaluation";
+  if (at == "best") return "at each run's best evaluation";
+  return "at step " + at.substr(std::string("step:").size());
+}
 
 std::string number(double value) {
   if (!std::isfinite(value)) return "-";
