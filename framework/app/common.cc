@@ -194,15 +194,20 @@ compare::Options compare_options(const po::variables_map& values) {
   return options;
 }
 
-std::vector<record::Run> read_runs(const std::vector<std::string>& paths) {
+std::size_t each_run(const std::vector<std::string>& paths, const std::function<void(record::Run)>& take,
+                     const std::function<void(const std::string&)>& left_out) {
   namespace fs = std::filesystem;
-  std::vector<record::Run> runs;
+  std::size_t taken = 0;
+  const auto read = [&](const fs::path& file) {
+    take(log::read_run(file));
+    ++taken;
+  };
   for (const std::string& path : paths) {
     if (!fs::exists(path))
       throw base::Error(
           {path, "", "a run file or a folder of them", "nothing", "run an experiment first: initlab run SPEC"});
     if (!fs::is_directory(path)) {
-      runs.push_back(log::read_run(path));
+      read(path);
       continue;
     }
     std::vector<fs::path> files;
@@ -211,15 +216,23 @@ std::vector<record::Run> read_runs(const std::vector<std::string>& paths) {
     std::sort(files.begin(), files.end());
     for (const fs::path& file : files) {
       try {
-        runs.push_back(log::read_run(file));
+        read(file);
       } catch (const base::Error& error) {
-        spdlog::warn("left out: {}", error.what());
+        left_out(error.what());
       }
     }
   }
-  if (runs.empty())
+  if (taken == 0)
     throw base::Error(
         {base::join(paths, " "), "", "run files (*.h5)", "none", "run an experiment first: initlab run SPEC"});
+  return taken;
+}
+
+std::vector<record::Run> read_runs(const std::vector<std::string>& paths) {
+  std::vector<record::Run> runs;
+  each_run(
+      paths, [&runs](record::Run run) { runs.push_back(std::move(run)); },
+      [](const std::string& problem) { spdlog::warn("left out: {}", problem); });
   return runs;
 }
 

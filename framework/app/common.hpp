@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,8 +62,11 @@ std::unique_ptr<init::Catalog> open_catalog(const std::vector<std::string>& from
 void declare_compare_options(po::options_description& options);
 compare::Options compare_options(const po::variables_map& values);
 
-// Run files named or found below folders, read without predictions. Files that cannot be read below a folder are left
-// out with a warning; a named one is an error.
+// Run files named or found below folders, read one after another without predictions. A file below a folder that cannot
+// be read is left out, and told; a named one is an error, and so is none at all. Returns how many were taken.
+std::size_t each_run(const std::vector<std::string>& paths, const std::function<void(record::Run)>& take,
+                     const std::function<void(const std::string&)>& left_out);
+// All of them at once; what is left out gives a warning.
 std::vector<record::Run> read_runs(const std::vector<std::string>& paths);
 
 int hardware_threads(const sweep::Prepared& run);  // what a run gets where nothing else is said

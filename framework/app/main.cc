@@ -130,9 +130,9 @@ std::string executable(const char* as_called) {
 }  // namespace
 
 const std::vector<const Verb*>& verbs() {
-  static const std::vector<const Verb*> kAll = {&kRun,   &kPlan,    &kSubmit,   &kStatus,  &kCompare,  &kShow,
-                                                &kAudit, &kInspect, &kVerify,   &kRecover, &kTail,     &kExport,
-                                                &kIndex, &kPlugins, &kTokenize, &kData,    &kSelftest, &kBench};
+  static const std::vector<const Verb*> kAll = {
+      &kRun,     &kPlan, &kSubmit, &kStatus, &kCompare, &kReport,   &kShow, &kAudit,    &kInspect, &kVerify,
+      &kRecover, &kTail, &kExport, &kIndex,  &kPlugins, &kTokenize, &kData, &kSelftest, &kBench};
   return kAll;
 }
 

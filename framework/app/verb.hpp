@@ -22,8 +22,8 @@ struct Verb {
   int (*run)(const po::variables_map&, const Context&);  // exit code
 };
 
-extern const Verb kRun, kPlan, kSubmit, kStatus, kCompare, kVerify, kRecover, kTail, kExport, kIndex, kShow, kAudit,
-    kInspect, kPlugins, kTokenize, kData, kSelftest, kBench;
+extern const Verb kRun, kPlan, kSubmit, kStatus, kCompare, kReport, kVerify, kRecover, kTail, kExport, kIndex, kShow,
+    kAudit, kInspect, kPlugins, kTokenize, kData, kSelftest, kBench;
 const std::vector<const Verb*>& verbs();
 
 // Exit codes: 0 done, 1 a run failed, 2 the input is wrong, 130 stopped by the user.

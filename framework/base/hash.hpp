@@ -27,7 +27,7 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::string_view bytes);
-std::string sha256_base64(std::string_view bytes);  // as content-security policies write it
+std::string sha256_base64(std::string_view bytes);                  // as content-security policies write it
 std::string sha256_hex_of_file(const std::filesystem::path& path);  // streams; throws Error
 
 }  // namespace initlab::base

@@ -1,11 +1,10 @@
 #include "report/assets.hpp"
 
 // The bytes of each file, by cmake/embed.cmake.
-#define INITLAB_ASSET(name)                                                                  \
-  extern "C" const char initlab_##name##_begin[], initlab_##name##_end[];                    \
-  std::string_view initlab::report::assets::name() {                                         \
-    return {initlab_##name##_begin,                                                          \
-            static_cast<std::size_t>(initlab_##name##_end - initlab_##name##_begin)};        \
+#define INITLAB_ASSET(name)                                                                                   \
+  extern "C" const char initlab_##name##_begin[], initlab_##name##_end[];                                     \
+  std::string_view initlab::report::assets::name() {                                                          \
+    return {initlab_##name##_begin, static_cast<std::size_t>(initlab_##name##_end - initlab_##name##_begin)}; \
   }
 
 INITLAB_ASSET(page_html)

@@ -1,4 +1,5 @@
-// Files that are built into the program: ours from page/, the plotting library from where its Debian package installs it.
+// Files that are built into the program: ours from page/, the plotting library from where its Debian package installs
+// it.
 #pragma once
 
 #include <string_view>

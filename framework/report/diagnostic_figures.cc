@@ -25,7 +25,8 @@ struct Quantity {
 };
 
 constexpr Quantity<LayerDiagnosis> kLayerQuantities[] = {
-    {"std", "standard deviation of the output", "Of each layer's output.", [](const LayerDiagnosis& l) { return l.stddev; }},
+    {"std", "standard deviation of the output", "Of each layer's output.",
+     [](const LayerDiagnosis& l) { return l.stddev; }},
     {"attention", "what attention adds", "Standard deviation of what attention adds, over that of what it is added to.",
      [](const LayerDiagnosis& l) { return l.attention_branch; }},
     {"ffn", "what the feed-forward adds",
@@ -177,7 +178,8 @@ std::vector<Figure> diagnostic_figures(const View& view) {
   }
   if (!figures.empty() && (points < view.points.size() || shown < view.cells.size())) {
     Legend& first = std::get<HeatMap>(figures.front()).legend;
-    first.caption += " Of " + std::to_string(view.cells.size()) + " arms and grid points, the first are shown; `initlab show` has every run's.";
+    first.caption += " Of " + std::to_string(view.cells.size()) +
+                     " arms and grid points, the first are shown; `initlab show` has every run's.";
   }
   return figures;
 }

@@ -1,5 +1,5 @@
-// Pictures as data: what is drawn, without how. The page (page.hpp) and the plots for a paper (gnuplot.hpp) show the same ones.
-// Colours are indices into a palette that both hold; an arm has one colour in a whole report.
+// Pictures as data: what is drawn, without how. The page (page.hpp) and the plots for a paper (gnuplot.hpp) show the
+// same ones. Colours are indices into a palette that both hold; an arm has one colour in a whole report.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct Reference {
 
 // What every figure has.
 struct Legend {
-  std::string id;       // "1-metric": unique in a report, lower-case letters, digits and hyphens; names files and anchors
-  std::string title;    // one line
+  std::string id;     // "1-metric": unique in a report, lower-case letters, digits and hyphens; names files and anchors
+  std::string title;  // one line
   std::string caption;  // what is seen, in sentences; what was thinned
 };
 

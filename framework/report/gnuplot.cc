@@ -41,8 +41,9 @@ std::string comment(const std::string& text) {
 }
 
 std::string head(const Legend& legend) {
-  return comment(legend.title) + comment(legend.caption) + "reset\nset encoding utf8\nset datafile missing 'NaN'\nset title " +
-         quoted(legend.title) + " noenhanced\nset border 3\nset tics nomirror out\n";
+  return comment(legend.title) + comment(legend.caption) +
+         "reset\nset encoding utf8\nset datafile missing 'NaN'\nset title " + quoted(legend.title) +
+         " noenhanced\nset border 3\nset tics nomirror out\n";
 }
 
 // Sizes in pixels of the screen; the paper's are in the same ratio, 640 pixels a column of 12 cm.
@@ -50,13 +51,14 @@ std::string both(const Legend& legend, int width, int height, const std::string&
   const auto centimetres = [](int pixels) { return base::fixed(pixels * 12.0 / 640, 2) + "cm"; };
   return "set terminal svg size " + std::to_string(width) + "," + std::to_string(height) +
          " dynamic font 'DejaVu Sans,12'\nset output " + quoted(legend.id + ".svg") + "\n" + plot +
-         "set terminal pdfcairo size " + centimetres(width) + "," + centimetres(height) + " font 'DejaVu Sans,8'\nset output " +
-         quoted(legend.id + ".pdf") + "\nreplot\nset output\n";
+         "set terminal pdfcairo size " + centimetres(width) + "," + centimetres(height) +
+         " font 'DejaVu Sans,8'\nset output " + quoted(legend.id + ".pdf") + "\nreplot\nset output\n";
 }
 
 std::string tics(const char* axis, const std::vector<std::string>& names, const char* more) {
   std::string out = std::string("set ") + axis + "tics noenhanced " + more + " (";
-  for (std::size_t i = 0; i < names.size(); ++i) out += (i > 0 ? ", " : "") + tic_label(names[i]) + " " + std::to_string(i + 1);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i > 0 ? ", " : "") + tic_label(names[i]) + " " + std::to_string(i + 1);
   return out + ")\n";
 }
 
@@ -82,11 +84,13 @@ std::string script_of(const Curves& figure) {
   if (figure.log_x) out += "set logscale x\n";
   std::vector<std::string> parts;
   for (std::size_t s = 0; s < figure.series.size(); ++s)
-    parts.push_back("$s" + std::to_string(s) + " using 1:3:4 with filledcurves fs transparent solid 0.14 noborder lc rgb " +
+    parts.push_back("$s" + std::to_string(s) +
+                    " using 1:3:4 with filledcurves fs transparent solid 0.14 noborder lc rgb " +
                     colour(figure.series[s].colour) + " notitle");
   for (std::size_t s = 0; s < figure.series.size(); ++s)
-    parts.push_back("$s" + std::to_string(s) + " using 1:2 with " + (figure.markers ? "linespoints pt 7 ps 0.6" : "lines") +
-                    " lw 2 dt " + dash(figure.series[s].colour) + " lc rgb " + colour(figure.series[s].colour) + " title " +
+    parts.push_back("$s" + std::to_string(s) + " using 1:2 with " +
+                    (figure.markers ? "linespoints pt 7 ps 0.6" : "lines") + " lw 2 dt " +
+                    dash(figure.series[s].colour) + " lc rgb " + colour(figure.series[s].colour) + " title " +
                     quoted(figure.series[s].name));
   for (std::size_t i = 0; i < figure.references.size(); ++i)
     parts.push_back(value(figure.references[i].value) + " with lines dt " + std::to_string(2 + i % 3) +
@@ -110,16 +114,18 @@ std::string script_of(const DotPlot& figure) {
   }
   out += dots + "NaN NaN 0\nEOD\n" + bars + "EOD\n";
   const Range range = range_of(figure);
-  out += "set xlabel " + quoted(figure.x_label) + " noenhanced\nset xrange [" + value(range.low) + ":" + value(range.high) +
-         "]\nset yrange [" + value(static_cast<double>(figure.rows.size()) + 0.6) + ":0.4]\nunset key\nset grid xtics\n" +
-         tics("y", names, "");
+  out += "set xlabel " + quoted(figure.x_label) + " noenhanced\nset xrange [" + value(range.low) + ":" +
+         value(range.high) + "]\nset yrange [" + value(static_cast<double>(figure.rows.size()) + 0.6) +
+         ":0.4]\nunset key\nset grid xtics\n" + tics("y", names, "");
   for (std::size_t i = 0; i < figure.references.size(); ++i)
     out += "set arrow from " + value(figure.references[i].value) + ", graph 0 to " + value(figure.references[i].value) +
-           ", graph 1 nohead dt " + std::to_string(2 + i % 3) + " lc rgb '#777777'\n" + comment(figure.references[i].name);
+           ", graph 1 nohead dt " + std::to_string(2 + i % 3) + " lc rgb '#777777'\n" +
+           comment(figure.references[i].name);
   const std::string plot =
       "plot $dots using 1:2:3 with points pt 7 ps 0.5 lc rgb variable, \\\n"
       "     $bars using 1:2:3:4:5 with xerrorbars pt 2 ps 0.8 lw 2 lc rgb variable\n";
-  return out + both(figure.legend, 640, 120 + 34 * static_cast<int>(std::min<std::size_t>(figure.rows.size(), 1000)), plot);
+  return out +
+         both(figure.legend, 640, 120 + 34 * static_cast<int>(std::min<std::size_t>(figure.rows.size(), 1000)), plot);
 }
 
 std::string script_of(const HeatMap& figure) {
@@ -130,16 +136,18 @@ std::string script_of(const HeatMap& figure) {
   out += "EOD\n";
   const Range range = range_of(figure);
   const bool flat = !(range.high > range.low);
-  out += "set palette defined (0 '#00224e', 1 '#123570', 2 '#3b496c', 3 '#575d6d', 4 '#6b6c70', 5 '#8e8a78', 6 '#a59c74', "
-         "7 '#c3b369', 8 '#e1cc55', 9 '#fee838')\nset cbrange [" +
-         value(flat ? range.low - 0.5 : range.low) + ":" + value(flat ? range.high + 0.5 : range.high) + "]\n" +
-         (is_logarithmic(figure) ? "set logscale cb\n" : "") + "set xlabel " + quoted(figure.x_label) +
-         " noenhanced\nset xrange [0.5:" + value(static_cast<double>(figure.columns.size()) + 0.5) + "]\nset yrange [" +
-         value(static_cast<double>(figure.rows.size()) + 0.5) + ":0.5]\nunset key\nset border 0\n" +
-         tics("x", figure.columns, "rotate by -35") + tics("y", figure.rows, "");
+  out +=
+      "set palette defined (0 '#00224e', 1 '#123570', 2 '#3b496c', 3 '#575d6d', 4 '#6b6c70', 5 '#8e8a78', 6 '#a59c74', "
+      "7 '#c3b369', 8 '#e1cc55', 9 '#fee838')\nset cbrange [" +
+      value(flat ? range.low - 0.5 : range.low) + ":" + value(flat ? range.high + 0.5 : range.high) + "]\n" +
+      (is_logarithmic(figure) ? "set logscale cb\n" : "") + "set xlabel " + quoted(figure.x_label) +
+      " noenhanced\nset xrange [0.5:" + value(static_cast<double>(figure.columns.size()) + 0.5) + "]\nset yrange [" +
+      value(static_cast<double>(figure.rows.size()) + 0.5) + ":0.5]\nunset key\nset border 0\n" +
+      tics("x", figure.columns, "rotate by -35") + tics("y", figure.rows, "");
   const std::string plot =
       "plot $cells using 1:2:($1-0.5):($1+0.5):($2-0.5):($2+0.5):3 with boxxyerror fs solid 1 noborder lc palette\n";
-  return out + both(figure.legend, 640, 170 + 22 * static_cast<int>(std::min<std::size_t>(figure.rows.size(), 1000)), plot);
+  return out +
+         both(figure.legend, 640, 170 + 22 * static_cast<int>(std::min<std::size_t>(figure.rows.size(), 1000)), plot);
 }
 
 }  // namespace

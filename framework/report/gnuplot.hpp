@@ -1,5 +1,6 @@
-// The figures of a report for a paper: one gnuplot script each, with its data inside, which writes <id>.svg and <id>.pdf into the
-// folder that gnuplot runs in. Text from run files stands in single quotes, where gnuplot neither expands nor runs anything.
+// The figures of a report for a paper: one gnuplot script each, with its data inside, which writes <id>.svg and
+// <id>.pdf into the folder that gnuplot runs in. Text from run files stands in single quotes, where gnuplot neither
+// expands nor runs anything.
 #pragma once
 
 #include <string>

@@ -13,10 +13,10 @@
 namespace initlab::report {
 namespace {
 
-constexpr std::size_t kColours = 7;       // of page/report.css
-constexpr int kHeatLevels = 10;           // likewise
+constexpr std::size_t kColours = 7;         // of page/report.css
+constexpr int kHeatLevels = 10;             // likewise
 constexpr std::size_t kMostTableSteps = 8;  // columns of the table below curves
-constexpr std::size_t kWideText = 40;     // cells with longer text may be broken
+constexpr std::size_t kWideText = 40;       // cells with longer text may be broken
 
 std::string colour_class(std::size_t colour) { return "c" + std::to_string(colour % kColours); }
 
@@ -30,7 +30,8 @@ std::string cell(const char* tag, const std::string& text, bool right, const std
 }
 
 std::string scrolled(const std::string& table, const std::string& name) {
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + escaped(name) + "\">" + table + "</div>\n";
+  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + escaped(name) + "\">" + table +
+         "</div>\n";
 }
 
 std::string figure_head(const Legend& legend, const char* kind) {
@@ -38,7 +39,8 @@ std::string figure_head(const Legend& legend, const char* kind) {
          escaped(legend.title) + "</h4><p class=\"caption\">" + escaped(legend.caption) + "</p></figcaption>\n";
 }
 
-// --- dots -------------------------------------------------------------------------------------------------------------
+// --- dots
+// -------------------------------------------------------------------------------------------------------------
 
 std::string at_percent(double value, const Range& range) {
   const double share = std::clamp((value - range.low) / (range.high - range.low), -0.5, 1.5);
@@ -60,7 +62,8 @@ std::string rulers(const DotPlot& plot, const Range& range) {
 // Dots above, in three lanes so that equal ones can be told apart; mean and interval below.
 std::string strip(const DotPlot& plot, const DotRow& row, const Range& range) {
   const std::string name = row.name + ": " + with_interval(row.mean, row.low, row.high);
-  std::string out = "<svg width=\"100%\" height=\"34\" role=\"img\" aria-label=\"" + escaped(name) + "\">" + rulers(plot, range);
+  std::string out =
+      "<svg width=\"100%\" height=\"34\" role=\"img\" aria-label=\"" + escaped(name) + "\">" + rulers(plot, range);
   out += "<g class=\"" + colour_class(row.colour) + "\">";
   for (std::size_t i = 0; i < row.dots.size(); ++i) {
     const DotRow::Dot& dot = row.dots[i];
@@ -80,8 +83,9 @@ std::string strip(const DotPlot& plot, const DotRow& row, const Range& range) {
 std::string tick_text(double value) { return base::number_text(std::abs(value) < 1e-12 ? 0 : value); }
 
 std::string axis_row(const DotPlot& plot, const Range& range) {
-  std::string out = "<tr class=\"axis\" role=\"row\"><td role=\"cell\" class=\"name\"></td><td role=\"cell\" class=\"strip\"><svg "
-                    "width=\"100%\" height=\"18\" aria-hidden=\"true\">";
+  std::string out =
+      "<tr class=\"axis\" role=\"row\"><td role=\"cell\" class=\"name\"></td><td role=\"cell\" class=\"strip\"><svg "
+      "width=\"100%\" height=\"18\" aria-hidden=\"true\">";
   for (const double tick : ticks(range, 6)) {
     char text[32];
     std::snprintf(text, sizeof text, "%.6g", tick);
@@ -95,8 +99,10 @@ std::string axis_row(const DotPlot& plot, const Range& range) {
 std::string reference_note(const std::vector<Reference>& references) {
   std::string out;
   for (std::size_t i = 0; i < references.size(); ++i)
-    out += (i == 0 ? "Dashed: " : i == 1 ? " Dotted: " : " ") + escaped(references[i].name) + " (" +
-           short_number(references[i].value) + ").";
+    out += (i == 0   ? "Dashed: "
+            : i == 1 ? " Dotted: "
+                     : " ") +
+           escaped(references[i].name) + " (" + short_number(references[i].value) + ").";
   return out;
 }
 
@@ -115,7 +121,8 @@ std::string markup_of(const DotPlot& plot) {
     out += "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\" class=\"name\">" + escaped(row.name) +
            "</th><td role=\"cell\" class=\"strip\">" + strip(plot, row, range) + "</td>";
     for (std::size_t i = 0; i < row.cells.size(); ++i)
-      out += "<td role=\"cell\" class=\"right\" data-head=\"" + escaped(plot.columns[i]) + "\">" + escaped(row.cells[i]) + "</td>";
+      out += "<td role=\"cell\" class=\"right\" data-head=\"" + escaped(plot.columns[i]) + "\">" +
+             escaped(row.cells[i]) + "</td>";
     out += "</tr>\n";
   }
   out += axis_row(plot, range) + "</tbody></table>\n";
@@ -123,7 +130,8 @@ std::string markup_of(const DotPlot& plot) {
   return out + "</figure>\n";
 }
 
-// --- heat maps ----------------------------------------------------------------------------------------------------------
+// --- heat maps
+// ----------------------------------------------------------------------------------------------------------
 
 std::string heat_class(double value, const Range& range, bool logarithmic) {
   if (!std::isfinite(value)) return "";
@@ -161,7 +169,8 @@ std::string markup_of(const HeatMap& map) {
   return figure_head(legend, "heatmap") + scrolled(table, map.legend.title) + "</figure>\n";
 }
 
-// --- curves -------------------------------------------------------------------------------------------------------------
+// --- curves
+// -------------------------------------------------------------------------------------------------------------
 
 std::string json_number(double value) {
   if (!std::isfinite(value)) return "null";
@@ -186,7 +195,8 @@ std::string json_string(const std::string& text) {
 std::string curve_json(const Curves& figure) {
   const Range range = range_of(figure);
   std::string out = "{\"x\":" + json_string(figure.x_label) + ",\"stairs\":" + (figure.stairs ? "true" : "false") +
-                    ",\"markers\":" + (figure.markers ? "true" : "false") + ",\"log\":" + (figure.log_x ? "true" : "false") +
+                    ",\"markers\":" + (figure.markers ? "true" : "false") +
+                    ",\"log\":" + (figure.log_x ? "true" : "false") +
                     ",\"hint\":\"Move the pointer over the curves for numbers; drag to zoom, double-click for all.\""
                     ",\"range\":[" +
                     json_number(range.low) + "," + json_number(range.high) + "],\"references\":[";
@@ -218,8 +228,8 @@ std::vector<double> table_places(const Curves& figure) {
   std::set<std::size_t> picked{0, places.size() - 1};
   const double n = static_cast<double>(places.size() - 1);
   for (std::size_t i = 1; i + 1 < kMostTableSteps; ++i)
-    picked.insert(static_cast<std::size_t>(std::lround(
-        std::pow(n, static_cast<double>(i) / static_cast<double>(kMostTableSteps - 1)))));
+    picked.insert(static_cast<std::size_t>(
+        std::lround(std::pow(n, static_cast<double>(i) / static_cast<double>(kMostTableSteps - 1)))));
   std::vector<double> some;
   for (const std::size_t i : picked) some.push_back(places[i]);
   return some;
@@ -248,7 +258,8 @@ std::string markup_of(const Curves& figure) {
   std::string out = figure_head(figure.legend, "curves");
   out += "<p class=\"y-label\">" + escaped(figure.y_label) + "</p><div class=\"plot\" role=\"img\" aria-label=\"" +
          escaped(figure.legend.title + "; the numbers are in the table below") + "\"></div><div class=\"x-label\">" +
-         escaped(figure.x_label) + "</div>\n<div class=\"readout\" aria-hidden=\"true\"></div><ul class=\"key\"></ul><div "
+         escaped(figure.x_label) +
+         "</div>\n<div class=\"readout\" aria-hidden=\"true\"></div><ul class=\"key\"></ul><div "
          "class=\"tools\"></div>\n<script type=\"application/json\">" +
          curve_json(figure) + "</script>\n<details><summary>Numbers behind this figure</summary>" +
          scrolled(curve_table(figure), figure.legend.title + ": numbers") + "</details>\n";
@@ -269,7 +280,8 @@ std::vector<double> ticks(Range range, int most) {
       break;
     }
   std::vector<double> found;
-  for (double i = std::ceil(range.low / step); i * step <= range.high && found.size() < 100; ++i) found.push_back(i * step);
+  for (double i = std::ceil(range.low / step); i * step <= range.high && found.size() < 100; ++i)
+    found.push_back(i * step);
   return found;
 }
 

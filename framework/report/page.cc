@@ -44,7 +44,8 @@ std::string without_source_map(std::string_view text) {
 
 std::string hashes(const std::vector<std::string>& texts) {
   std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "'sha256-" : " 'sha256-") + base::sha256_base64(text) + "'";
+  for (const std::string& text : texts)
+    out += (out.empty() ? "'sha256-" : " 'sha256-") + base::sha256_base64(text) + "'";
   return out;
 }
 
@@ -56,7 +57,8 @@ std::string list(const std::vector<std::string>& sentences, const char* kind = "
 
 std::string section(const std::string& id, const std::string& title, const std::string& body) {
   if (body.empty()) return {};
-  return "<section aria-labelledby=\"" + id + "\">\n<h3 id=\"" + id + "\">" + escaped(title) + "</h3>\n" + body + "</section>\n";
+  return "<section aria-labelledby=\"" + id + "\">\n<h3 id=\"" + id + "\">" + escaped(title) + "</h3>\n" + body +
+         "</section>\n";
 }
 
 std::string folded(const std::string& title, const std::string& body) {
@@ -95,7 +97,9 @@ std::string results(const std::vector<Block>& blocks) {
 
 std::string diagnostics(const std::vector<Figure>& figures) {
   if (figures.empty()) return {};
-  const auto is_course = [](const Figure& figure) { return legend_of(figure).id.find("-course-") != std::string::npos; };
+  const auto is_course = [](const Figure& figure) {
+    return legend_of(figure).id.find("-course-") != std::string::npos;
+  };
   std::string start, course;
   for (const Figure& figure : figures) (is_course(figure) ? course : start) += markup(figure);
   std::string out;
@@ -112,8 +116,9 @@ std::string specs(const std::vector<std::pair<std::string, std::string>>& specs)
 
 std::string markup_of(const Chapter& chapter, std::size_t number) {
   const std::string id = "e" + std::to_string(number) + "-";
-  std::string out = "<article aria-labelledby=\"" + id + "title\">\n<h2 id=\"" + id + "title\">" + escaped(chapter.experiment) +
-                    "</h2>\n<p class=\"question\">" + escaped(chapter.question) + "</p>\n";
+  std::string out = "<article aria-labelledby=\"" + id + "title\">\n<h2 id=\"" + id + "title\">" +
+                    escaped(chapter.experiment) + "</h2>\n<p class=\"question\">" + escaped(chapter.question) +
+                    "</p>\n";
   if (!chapter.verdicts.empty()) out += list(chapter.verdicts, " class=\"verdicts\"");
   for (const std::string& sentence : chapter.asked) out += "<p>" + escaped(sentence) + "</p>\n";
   if (!chapter.notes.empty()) out += section(id + "notes", "Notes", list(chapter.notes));
@@ -181,6 +186,19 @@ std::string escaped(std::string_view text) {
     text.remove_prefix(character.size());
   }
   return out;
+}
+
+std::vector<const Figure*> figures_of(const Page& page) {
+  std::vector<const Figure*> all;
+  const auto add = [&all](const std::vector<Figure>& figures) {
+    for (const Figure& figure : figures) all.push_back(&figure);
+  };
+  for (const Chapter& chapter : page.chapters) {
+    for (const Block& block : chapter.results) add(block.figures);
+    add(chapter.sensitivity);
+    add(chapter.diagnostics);
+  }
+  return all;
 }
 
 std::string html(const Page& page) {

@@ -20,6 +20,9 @@ struct Page {
 };
 std::string html(const Page& page);
 
+// All figures of the page, in its order.
+std::vector<const Figure*> figures_of(const Page& page);
+
 // For text and attributes: & < > " ' as references. What is no UTF-8, control characters and those that change the
 // direction of writing become U+FFFD, so that a name cannot look like another.
 std::string escaped(std::string_view text);

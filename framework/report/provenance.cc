@@ -15,7 +15,8 @@ using record::InitRecord;
 using record::Run;
 
 // What a page lists at most; more are counted.
-constexpr std::size_t kMostTensorTables = 24, kMostTensors = 1000, kMostFailures = 500, kMostRuns = 2000, kMostSpecs = 8;
+constexpr std::size_t kMostTensorTables = 24, kMostTensors = 1000, kMostFailures = 500, kMostRuns = 2000,
+                      kMostSpecs = 8;
 constexpr std::size_t kMostValues = 4;
 
 std::string label_of(const Cell& cell) { return compare::label(cell.summary->arm, cell.summary->settings); }
@@ -83,8 +84,8 @@ Grid filled_by(const std::vector<const Cell*>& cells) {
       parameters += elements(tensor.shape);
     }
     for (const auto& key : keys)
-      grid.rows.push_back({label_of(*cell), key[0], key[1], key[2], std::to_string(sums[key].first),
-                           count_text(sums[key].second)});
+      grid.rows.push_back(
+          {label_of(*cell), key[0], key[1], key[2], std::to_string(sums[key].first), count_text(sums[key].second)});
   }
   return grid;
 }
@@ -93,8 +94,8 @@ Grid tensors_of(const Cell& cell) {
   const Run& run = *with_tensors(cell);
   Grid grid;
   grid.title = "Tensors of " + label_of(cell) + ", replicate " + std::to_string(run.header.replicate);
-  grid.head = {"tensor", "shape", "strategy", "rule", "source", "mean", "declared", "std", "declared", "zeros",
-               "effective rank", "sha256", "first step"};
+  grid.head = {"tensor", "shape",    "strategy", "rule",           "source", "mean",      "declared",
+               "std",    "declared", "zeros",    "effective rank", "sha256", "first step"};
   grid.right = {false, false, false, false, false, true, true, true, true, true, true, false, false};
   for (std::size_t i = 0; i < std::min(run.init.size(), kMostTensors); ++i) {
     const InitRecord& t = run.init[i];
@@ -102,7 +103,9 @@ Grid tensors_of(const Cell& cell) {
     grid.rows.push_back({t.name, shape_text(t.shape), t.strategy, t.rule, t.source_key, short_number(t.mean),
                          short_number(t.requested_mean), short_number(t.stddev), short_number(t.requested_stddev),
                          short_number(t.zeros), short_number(t.effective_rank), t.sha256.substr(0, 12),
-                         !known ? "unknown" : t.sha256 == t.sha256_first_step ? "same bits" : "CHANGED"});
+                         !known                            ? "unknown"
+                         : t.sha256 == t.sha256_first_step ? "same bits"
+                                                           : "CHANGED"});
   }
   if (run.init.size() > kMostTensors)
     grid.caption = "The first " + std::to_string(kMostTensors) + " of " + std::to_string(run.init.size()) + " tensors.";
@@ -197,8 +200,10 @@ std::map<std::string, std::size_t> number_commands(const View& view, Grid& grid)
 Grid all_runs(const View& view, const std::map<std::string, std::size_t>& commands) {
   Grid grid;
   grid.title = "Runs";
-  grid.caption = "Value: the number that the comparison takes. The command of that number makes the run again, to the same bits on "
-                 "the same kind of CPU with the same number of threads.";
+  grid.caption =
+      "Value: the number that the comparison takes. The command of that number makes the run again, to the same bits "
+      "on "
+      "the same kind of CPU with the same number of threads.";
   grid.head = {"run", "arm", "replicate", "state", view.study.comparison.metric, "steps", "command", "file"};
   grid.right = {false, false, true, false, true, true, true, false};
   std::size_t left = kMostRuns;
@@ -259,7 +264,13 @@ Grid extremes_of(const View& view) {
   Grid grid;
   grid.title = "Extremes of training";
   grid.caption = "Over all steps of all runs, before any thinning.";
-  grid.head = {"arm", "runs", "failed", "unfinished", "highest loss", "highest gradient norm", "steps not finite",
+  grid.head = {"arm",
+               "runs",
+               "failed",
+               "unfinished",
+               "highest loss",
+               "highest gradient norm",
+               "steps not finite",
                "constant predictions"};
   grid.right = {false, true, true, true, true, true, true, true};
   for (const Cell& cell : view.cells) {
@@ -307,7 +318,8 @@ std::vector<Grid> audit_grids(const View& view) {
   for (std::size_t i = 0; i < std::min(cells.size(), kMostTensorTables); ++i) grids.push_back(tensors_of(*cells[i]));
   if (cells.size() > kMostTensorTables)
     grids[1].caption = "Tensor by tensor, the first " + std::to_string(kMostTensorTables) + " of " +
-                       std::to_string(cells.size()) + " initializations are shown; `initlab audit RUN.h5` has every run's.";
+                       std::to_string(cells.size()) +
+                       " initializations are shown; `initlab audit RUN.h5` has every run's.";
   return grids;
 }
 

@@ -35,8 +35,11 @@ std::vector<Reference> levels_of(const Comparison& comparison) {
 DotPlot metric_plot(const View& view, std::size_t point) {
   const Comparison& comparison = view.study.comparison;
   DotPlot plot;
-  plot.legend = {"metric", comparison.metric + " of each arm",
-                 "A dot a run; the bar is the mean with its 95 % interval (Student t over runs).", };
+  plot.legend = {
+      "metric",
+      comparison.metric + " of each arm",
+      "A dot a run; the bar is the mean with its 95 % interval (Student t over runs).",
+  };
   plot.x_label = comparison.metric + " " + at_text(comparison.at) + " (" + comparison.better + " is better)";
   plot.columns = {"mean", "95 % CI", "runs", "failed"};
   plot.references = levels_of(comparison);
@@ -69,8 +72,9 @@ std::vector<DotRow::Dot> differences(const ArmSummary& arm, const ArmSummary& ba
 DotPlot difference_plot(const View& view, const compare::Settings& settings) {
   const Comparison& comparison = view.study.comparison;
   DotPlot plot;
-  plot.legend = {"differences", "difference to " + comparison.baseline,
-                 "A dot a replicate, paired by its seeds; the bar is the mean with its 95 % interval (Student t over pairs)."};
+  plot.legend = {
+      "differences", "difference to " + comparison.baseline,
+      "A dot a replicate, paired by its seeds; the bar is the mean with its 95 % interval (Student t over pairs)."};
   plot.x_label = "difference in " + comparison.metric;
   plot.columns = {"difference", "95 % CI", "p", "pairs"};
   plot.references = {{"no difference", 0}};
@@ -79,8 +83,8 @@ DotPlot difference_plot(const View& view, const compare::Settings& settings) {
     if (pair.settings != settings) continue;
     const Cell* arm = find_cell(view, pair.arm, settings);
     if (arm == nullptr || baseline == nullptr) continue;
-    DotRow row{pair.arm, arm->colour, differences(*arm->summary, *baseline->summary), pair.difference,
-               kNoNumber, kNoNumber,   {}};
+    DotRow row{pair.arm,  arm->colour, differences(*arm->summary, *baseline->summary), pair.difference, kNoNumber,
+               kNoNumber, {}};
     if (pair.ci95) {
       row.low = pair.ci95->low;
       row.high = pair.ci95->high;
@@ -96,8 +100,9 @@ DotPlot difference_plot(const View& view, const compare::Settings& settings) {
 DotPlot share_plot(const View& view, const compare::Settings& settings) {
   const Comparison& comparison = view.study.comparison;
   DotPlot plot;
-  plot.legend = {"shares", "what each arm keeps of the gain from " + comparison.gain->from + " to " + comparison.gain->to,
-                 "The share with its 95 % interval (Fieller). Without a bar it is not bounded: the gain itself may be 0."};
+  plot.legend = {
+      "shares", "what each arm keeps of the gain from " + comparison.gain->from + " to " + comparison.gain->to,
+      "The share with its 95 % interval (Fieller). Without a bar it is not bounded: the gain itself may be 0."};
   plot.x_label = "share of the gain: 0 is " + comparison.gain->from + ", 1 is " + comparison.gain->to;
   plot.columns = {"gain kept", "95 % CI", "replicates"};
   plot.references = {{comparison.gain->from, 0}, {comparison.gain->to, 1}};
@@ -146,10 +151,12 @@ Curves curves_of(const View& view, std::size_t point, const Reader& reader) {
 
 std::string band_caption(const View& view) {
   std::string text =
-      "Mean over runs at exactly these steps, with its pointwise 95 % band (Student t over runs). Where runs end or fail, "
+      "Mean over runs at exactly these steps, with its pointwise 95 % band (Student t over runs). Where runs end or "
+      "fail, "
       "fewer are behind the mean.";
   if (view.stride > 1)
-    text += " Thinned for display: 1 of " + std::to_string(view.stride) + " points, and the last; `initlab export` has all.";
+    text += " Thinned for display: 1 of " + std::to_string(view.stride) +
+            " points, and the last; `initlab export` has all.";
   return text;
 }
 
@@ -172,16 +179,17 @@ Curves training_curves(const View& view, std::size_t point) {
     return curve;
   });
   figure.y_label = "loss";
-  figure.legend = {"training-loss", "training loss",
-                   band_caption(view) +
-                       " Shown are all steps up to 100, each 5th up to 1,000, each 50th up to 10,000, and so on, and the last; "
-                       "nothing is averaged over steps. The highest of all steps stands under Failures."};
+  figure.legend = {
+      "training-loss", "training loss",
+      band_caption(view) +
+          " Shown are all steps up to 100, each 5th up to 1,000, each 50th up to 10,000, and so on, and the last; "
+          "nothing is averaged over steps. The highest of all steps stands under Failures."};
   return figure;
 }
 
-// When the run reached the threshold, or how long it was watched. A failed run never will: it counts as watched to the end
-// of the longest of its arm, since leaving it out at its failure would flatter the arm. Of other runs, those without a single
-// evaluation say nothing.
+// When the run reached the threshold, or how long it was watched. A failed run never will: it counts as watched to the
+// end of the longest of its arm, since leaving it out at its failure would flatter the arm. Of other runs, those
+// without a single evaluation say nothing.
 std::vector<compare::Observation> observations(const Cell& cell, const Comparison& comparison) {
   const bool higher = comparison.better == "higher";
   std::vector<compare::Observation> found;
@@ -207,9 +215,10 @@ Curves threshold_curves(const View& view, std::size_t point) {
   const Comparison& comparison = view.study.comparison;
   const std::string level = base::number_text(*comparison.threshold);
   Curves figure;
-  figure.legend = {"threshold", "runs that have reached " + comparison.metric + " " + level,
-                   "Kaplan-Meier: the share of runs that had reached it by each step, with its pointwise 95 % interval "
-                   "(log-log). Runs that never did are censored at their last evaluation, failed ones at their arm's last."};
+  figure.legend = {
+      "threshold", "runs that have reached " + comparison.metric + " " + level,
+      "Kaplan-Meier: the share of runs that had reached it by each step, with its pointwise 95 % interval "
+      "(log-log). Runs that never did are censored at their last evaluation, failed ones at their arm's last."};
   figure.x_label = "step";
   figure.y_label = "share of runs";
   figure.stairs = true;
@@ -222,8 +231,8 @@ Curves threshold_curves(const View& view, std::size_t point) {
       series.points.push_back({0, 0, kNoNumber, kNoNumber, static_cast<std::int64_t>(seen.size())});
     for (const compare::SurvivalPoint& at : survival) {
       const compare::SurvivalInterval interval = compare::survival_interval(at, kLevel);
-      series.points.push_back({at.time, 1 - at.survival, 1 - interval.high, 1 - interval.low,
-                               static_cast<std::int64_t>(at.at_risk)});
+      series.points.push_back(
+          {at.time, 1 - at.survival, 1 - interval.high, 1 - interval.low, static_cast<std::int64_t>(at.at_risk)});
     }
     figure.series.push_back(std::move(series));
   }

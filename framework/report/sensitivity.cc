@@ -1,4 +1,5 @@
-// How much an arm's result hangs on what else was chosen: grid axes (train_size above all) and learning rates that were tried.
+// How much an arm's result hangs on what else was chosen: grid axes (train_size above all) and learning rates that were
+// tried.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -102,9 +103,9 @@ Curves axis_curves(const View& view, const std::string& path, const std::vector<
     const ArmSummary& arm = *cell->summary;
     if (!std::isfinite(arm.mean)) continue;
     const auto interval = interval_of(arm.values);
-    series_of(figure, *cell).points.push_back({value_at(arm.settings, path)->get<double>(), arm.mean,
-                                               interval ? interval->low : kNoNumber, interval ? interval->high : kNoNumber,
-                                               arm.n});
+    series_of(figure, *cell)
+        .points.push_back({value_at(arm.settings, path)->get<double>(), arm.mean, interval ? interval->low : kNoNumber,
+                           interval ? interval->high : kNoNumber, arm.n});
   }
   sort_points(figure);
   show_logarithmic_where_wide(figure);
@@ -129,9 +130,9 @@ Curves rate_curves(const View& view, std::size_t point) {
         continue;
       }
       const auto interval = interval_of(trial.values);
-      series_of(figure, cell).points.push_back({trial.learning_rate, trial.mean, interval ? interval->low : kNoNumber,
-                                                interval ? interval->high : kNoNumber,
-                                                static_cast<std::int64_t>(trial.values.size())});
+      series_of(figure, cell)
+          .points.push_back({trial.learning_rate, trial.mean, interval ? interval->low : kNoNumber,
+                             interval ? interval->high : kNoNumber, static_cast<std::int64_t>(trial.values.size())});
     }
   }
   sort_points(figure);
@@ -139,8 +140,8 @@ Curves rate_curves(const View& view, std::size_t point) {
   const std::string where = point_title(view, point);
   figure.legend = {view.prefix + "rates-" + std::to_string(point + 1),
                    "learning rates that were tried" + (where.empty() ? "" : ", " + where),
-                   "Mean of the tuning runs of each rate, with its 95 % interval. Chosen: " + base::join(chosen, ", ") + "." +
-                       (lost.empty() ? "" : " Diverged, and not shown: " + base::join(lost, ", ") + ".")};
+                   "Mean of the tuning runs of each rate, with its 95 % interval. Chosen: " + base::join(chosen, ", ") +
+                       "." + (lost.empty() ? "" : " Diverged, and not shown: " + base::join(lost, ", ") + ".")};
   return figure;
 }
 

@@ -45,9 +45,8 @@ std::vector<Cell> cells_of(const Study& study) {
   std::vector<Cell> cells;
   for (const compare::ArmSummary& arm : study.comparison.arms) {
     Cell cell{&arm, colours.emplace(arm.arm, colours.size()).first->second, std::move(runs[key_of(arm)])};
-    std::sort(cell.runs.begin(), cell.runs.end(), [](const record::Run* a, const record::Run* b) {
-      return a->header.replicate < b->header.replicate;
-    });
+    std::sort(cell.runs.begin(), cell.runs.end(),
+              [](const record::Run* a, const record::Run* b) { return a->header.replicate < b->header.replicate; });
     cells.push_back(std::move(cell));
   }
   return cells;
@@ -87,9 +86,9 @@ std::vector<std::string> asked(const View& view) {
   sentences.push_back(std::to_string(view.study.runs.size()) + " runs, " + std::to_string(arms.size()) + " arms, " +
                       std::to_string(view.points.size()) +
                       (view.points.size() == 1 ? " grid point." : " grid points.") +
-                      (view.study.tuning.empty() ? ""
-                                                 : " " + std::to_string(view.study.tuning.size()) +
-                                                       " more runs chose learning rates."));
+                      (view.study.tuning.empty()
+                           ? ""
+                           : " " + std::to_string(view.study.tuning.size()) + " more runs chose learning rates."));
   if (comparison.gain)
     sentences.push_back("Gain kept: (arm - " + comparison.gain->from + ") / (" + comparison.gain->to + " - " +
                         comparison.gain->from + "), paired by replicate.");
