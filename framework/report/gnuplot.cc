@@ -66,6 +66,11 @@ std::string row(const CurvePoint& place, const CurvePoint& values) {
   return value(place.x) + " " + value(values.y) + " " + value(values.low) + " " + value(values.high) + "\n";
 }
 
+bool has_band(const CurveSeries& series) {
+  return std::any_of(series.points.begin(), series.points.end(),
+                     [](const auto& point) { return std::isfinite(point.low); });
+}
+
 std::string script_of(const Curves& figure) {
   std::string out = head(figure.legend);
   for (std::size_t s = 0; s < figure.series.size(); ++s) {
@@ -84,9 +89,10 @@ std::string script_of(const Curves& figure) {
   if (figure.log_x) out += "set logscale x\n";
   std::vector<std::string> parts;
   for (std::size_t s = 0; s < figure.series.size(); ++s)
-    parts.push_back("$s" + std::to_string(s) +
-                    " using 1:3:4 with filledcurves fs transparent solid 0.14 noborder lc rgb " +
-                    colour(figure.series[s].colour) + " notitle");
+    if (has_band(figure.series[s]))
+      parts.push_back("$s" + std::to_string(s) +
+                      " using 1:3:4 with filledcurves fs transparent solid 0.14 noborder lc rgb " +
+                      colour(figure.series[s].colour) + " notitle");
   for (std::size_t s = 0; s < figure.series.size(); ++s)
     parts.push_back("$s" + std::to_string(s) + " using 1:2 with " +
                     (figure.markers ? "linespoints pt 7 ps 0.6" : "lines") + " lw 2 dt " +

@@ -217,7 +217,6 @@ std::string html(const Page& page) {
                                       {"css", css},
                                       {"library", library},
                                       {"js", js},
-                                      {"style-hashes", hashes({library_css, css})},
                                       {"script-hashes", hashes({library, js})}});
 }
 

@@ -222,6 +222,7 @@ Curves threshold_curves(const View& view, std::size_t point) {
   figure.x_label = "step";
   figure.y_label = "share of runs";
   figure.stairs = true;
+  double longest = 0;  // of all arms: an arm whose runs all reached it stays at 1 until then
   for (const std::size_t i : view.points[point]) {
     const auto seen = observations(view.cells[i], comparison);
     if (seen.empty()) continue;
@@ -234,8 +235,15 @@ Curves threshold_curves(const View& view, std::size_t point) {
       series.points.push_back(
           {at.time, 1 - at.survival, 1 - interval.high, 1 - interval.low, static_cast<std::int64_t>(at.at_risk)});
     }
+    longest = std::max(longest, survival.back().time);
     figure.series.push_back(std::move(series));
   }
+  for (CurveSeries& series : figure.series)
+    if (CurvePoint last = series.points.back(); last.y == 1 && last.x < longest) {
+      last.x = longest;
+      last.n = 0;
+      series.points.push_back(last);
+    }
   return figure;
 }
 

@@ -26,9 +26,10 @@ std::string key_of(const std::string& arm, const std::map<std::string, std::stri
 
 std::string key_of(const record::Run& run) {
   std::map<std::string, std::string> settings;
-  if (!run.header.settings.empty())
-    for (const auto& [path, value] : base::parse_json(run.header.settings, run.file).items())
-      settings[path] = base::json_text(value);
+  if (!run.header.settings.empty()) {
+    const base::Json object = base::parse_json(run.header.settings, run.file);
+    for (const auto& [path, value] : object.items()) settings[path] = base::json_text(value);
+  }
   return key_of(run.header.arm, settings);
 }
 

@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const kColours = 7;
+  const kMostBands = 5;  // with more series, bands are shown when asked for
   const kDashes = [null, [7, 3], [2, 3], [9, 3, 2, 3]];
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (index) => style("--k" + (index % kColours));
@@ -10,7 +11,7 @@
   const short = (x) => {
     if (x === null || !Number.isFinite(x)) return "-";
     const size = Math.abs(x);
-    if (size !== 0 && (size < 1e-3 || size >= 1e6)) return x.toExponential(2).replace("e+", "e");
+    if (size !== 0 && (size < 1e-3 || size >= 1e6)) return Number(x.toPrecision(3)).toExponential().replace("e+", "e");
     return String(Number(x.toPrecision(4)));
   };
 
@@ -71,9 +72,10 @@
   };
 
   // Mouse alone: a finger scrolls the page, and the buttons zoom.
-  const mouseOnly = () => {
+  const mouseOnly = (whole) => {
     const model = Object.assign({}, Dygraph.defaultInteractionModel);
     for (const name of Object.keys(model)) if (name.startsWith("touch")) delete model[name];
+    model.dblclick = whole;
     return model;
   };
 
@@ -90,6 +92,7 @@
       const margin = (last - first) * 0.02;
       return [first - margin, last + margin];
     };
+    let bands = data.series.length <= kMostBands;
     const readout = figure.querySelector(".readout");
     const values = data.series.map(() => element("span", {class: "value"}));
     const showAt = (x) => {
@@ -105,16 +108,17 @@
       axisLabelFormatter: (x) => short(x), ...tick,
     });
     const looks = () => ({
+      fillAlpha: bands ? 0.14 : 0,
       colors: data.series.map((s) => colour(s.colour)),
       axes: {x: axis({logscale: log, pixelsPerLabel: 60}), y: axis({axisLabelWidth: 52, pixelsPerLabel: 36})},
     });
     const names = data.series.map((s, index) => "s" + index);
     const options = {
       labels: ["x", ...names],
-      customBars: true, fillAlpha: 0.14, connectSeparatedPoints: true, legend: "never", stepPlot: data.stairs,
+      customBars: true, connectSeparatedPoints: true, legend: "never", stepPlot: data.stairs,
       drawPoints: data.markers, pointSize: 4, strokeWidth: 2, highlightCircleSize: 4, animatedZooms: false,
       valueRange: data.range, dateWindow: whole(), underlayCallback: drawReferences(data),
-      interactionModel: mouseOnly(), xRangePad: 0, rightGap: 12,
+      interactionModel: mouseOnly(() => reset()), xRangePad: 0, rightGap: 12,
       highlightCallback: (event, x) => showAt(x), unhighlightCallback: () => showAt(null),
       series: Object.fromEntries(data.series.map((s, index) => [names[index], {strokePattern: dash(s.colour)}])),
       ...looks(),
@@ -142,6 +146,12 @@
       box.checked = log;
       box.addEventListener("change", () => { log = box.checked; reset(); });
       tools.append(element("label", {}, box, first <= 0 ? "logarithmic x (leaves out 0)" : "logarithmic x"));
+    }
+    if (data.series.some((s) => s.points.some((p) => p[2] !== null))) {
+      const box = element("input", {type: "checkbox"});
+      box.checked = bands;
+      box.addEventListener("change", () => { bands = box.checked; graph.updateOptions(looks()); });
+      tools.append(element("label", {}, box, "bands"));
     }
     tools.append(button("+", "zoom in", () => zoom(0.5, 0)), button("\u2212", "zoom out", () => zoom(2, 0)),
                  button("\u2190", "to the left", () => zoom(1, -0.4)), button("\u2192", "to the right", () => zoom(1, 0.4)),
