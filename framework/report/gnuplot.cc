@@ -10,6 +10,7 @@ namespace {
 
 // As the light colours of page/report.css.
 constexpr const char* kColours[] = {"#0072b2", "#c04d00", "#007a5a", "#a8327f", "#7a6000", "#5b53c2", "#5c5c5c"};
+constexpr std::size_t kMostBands = 5;  // as on the page: the bands of more series hide each other
 constexpr std::size_t kColourCount = std::size(kColours);
 
 std::string colour(std::size_t index) { return "'" + std::string(kColours[index % kColourCount]) + "'"; }
@@ -89,7 +90,7 @@ std::string script_of(const Curves& figure) {
   if (figure.log_x) out += "set logscale x\n";
   std::vector<std::string> parts;
   for (std::size_t s = 0; s < figure.series.size(); ++s)
-    if (has_band(figure.series[s]))
+    if (figure.series.size() <= kMostBands && has_band(figure.series[s]))
       parts.push_back("$s" + std::to_string(s) +
                       " using 1:3:4 with filledcurves fs transparent solid 0.14 noborder lc rgb " +
                       colour(figure.series[s].colour) + " notitle");
@@ -122,7 +123,7 @@ std::string script_of(const DotPlot& figure) {
   const Range range = range_of(figure);
   out += "set xlabel " + quoted(figure.x_label) + " noenhanced\nset xrange [" + value(range.low) + ":" +
          value(range.high) + "]\nset yrange [" + value(static_cast<double>(figure.rows.size()) + 0.6) +
-         ":0.4]\nunset key\nset grid xtics\n" + tics("y", names, "");
+         ":0.4]\nunset key\nset grid xtics lt 1 lc rgb '#dddddd'\n" + tics("y", names, "");
   for (std::size_t i = 0; i < figure.references.size(); ++i)
     out += "set arrow from " + value(figure.references[i].value) + ", graph 0 to " + value(figure.references[i].value) +
            ", graph 1 nohead dt " + std::to_string(2 + i % 3) + " lc rgb '#777777'\n" +
