@@ -197,7 +197,6 @@ std::string curve_json(const Curves& figure) {
   std::string out = "{\"x\":" + json_string(figure.x_label) + ",\"stairs\":" + (figure.stairs ? "true" : "false") +
                     ",\"markers\":" + (figure.markers ? "true" : "false") +
                     ",\"log\":" + (figure.log_x ? "true" : "false") +
-                    ",\"hint\":\"Move the pointer over the curves for numbers; drag to zoom, double-click for all.\""
                     ",\"range\":[" +
                     json_number(range.low) + "," + json_number(range.high) + "],\"references\":[";
   for (std::size_t i = 0; i < figure.references.size(); ++i)

@@ -162,11 +162,25 @@ def check_page(driver, page, folder):
     screenshot(driver, folder / "phone.png")
     size(driver, 1200, 900)
 
-    paper = driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
-    (folder / "print.pdf").write_bytes(base64.b64decode(paper["data"]))
+    check_print(driver, folder)
 
     assert requests(driver) == [page.as_uri()], "asked for more than the page"
     assert console(driver) == []
+
+
+def check_print(driver, folder):
+    """On paper every curve stands as vectors, in light colours also for readers of dark pages."""
+    driver.execute_script("""window.copies = null;
+        addEventListener("beforeprint", () => {
+          window.copies = [...document.querySelectorAll("figure.curves")].map((f) => f.querySelectorAll("svg.copy polyline").length);
+        });""")
+    scheme(driver, "dark")
+    paper = driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    scheme(driver, "light")
+    (folder / "print.pdf").write_bytes(base64.b64decode(paper["data"]))
+    copies = driver.execute_script("return window.copies")
+    assert copies and all(copies), copies
+    assert driver.execute_script("return document.querySelectorAll('svg.copy').length") == 0, "the screen is as it was"
 
 
 def check_curves(driver):

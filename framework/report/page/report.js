@@ -4,6 +4,9 @@
 (() => {
   const kColours = 7;
   const kMostBands = 5;  // with more series, bands are shown when asked for
+  const kHint = matchMedia("(pointer: coarse)").matches
+      ? "Tap the curves for numbers; the buttons zoom."
+      : "Move the pointer over the curves for numbers; drag to zoom, double-click for all.";
   const kDashes = [null, [7, 3], [2, 3], [9, 3, 2, 3]];
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (index) => style("--k" + (index % kColours));
@@ -22,19 +25,48 @@
     return made;
   };
 
+  const drawn = (name, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(key, value);
+    return made;
+  };
+
   // A sample of a series' line for the key.
   const swatch = (series) => {
-    const space = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(space, "svg");
-    for (const [key, value] of [["width", 28], ["height", 8], ["aria-hidden", "true"]]) svg.setAttribute(key, value);
-    const line = document.createElementNS(space, "line");
-    line.setAttribute("x1", 0); line.setAttribute("x2", 28); line.setAttribute("y1", 4); line.setAttribute("y2", 4);
-    line.setAttribute("stroke-width", 3);
-    line.setAttribute("class", "c" + (series.colour % kColours));
+    const svg = drawn("svg", {width: 28, height: 8, "aria-hidden": "true"});
     const pattern = dash(series.colour);
-    if (pattern) line.setAttribute("stroke-dasharray", pattern.join(" "));
-    svg.append(line);
+    svg.append(drawn("line", {x1: 0, x2: 28, y1: 4, y2: 4, "stroke-width": 3, class: "c" + (series.colour % kColours),
+                              "stroke-dasharray": pattern && pattern.join(" ")}));
     return svg;
+  };
+
+  // The curves as vectors, where dygraphs has them: a canvas that was painted for a print shows only when the screen next does.
+  const copyForPaper = (figure) => {
+    const {graph, data, showsBands} = figure.report;
+    const area = graph.getArea();
+    const svg = drawn("svg", {class: "copy", x: 0, width: area.w, height: area.h, "aria-hidden": "true"});
+    svg.style.left = area.x + "px";
+    svg.style.top = area.y + "px";
+    const at = (x, y) => (graph.toDomXCoord(x) - area.x).toFixed(1) + "," + (graph.toDomYCoord(y) - area.y).toFixed(1);
+    const path = (points, column) => points.flatMap((p, i) => {
+      const stair = data.stairs && i > 0 ? [at(p[0], points[i - 1][column])] : [];
+      return [...stair, at(p[0], p[column])];
+    });
+    for (const reference of data.references) {
+      const y = (graph.toDomYCoord(reference.value) - area.y).toFixed(1);
+      svg.append(drawn("line", {class: "level", x1: 0, x2: area.w, y1: y, y2: y, "stroke-dasharray": "6 3"}));
+    }
+    data.series.forEach((series, index) => {
+      if (!graph.visibility()[index]) return;
+      const kind = "c" + (series.colour % kColours), pattern = dash(series.colour);
+      const inside = series.points.filter((p) => !graph.getOptionForAxis("logscale", "x") || p[0] > 0);
+      const banded = inside.filter((p) => p[2] !== null);
+      if (showsBands() && banded.length > 1)
+        svg.append(drawn("polygon", {class: kind + " band", points: [...path(banded, 2), ...path(banded, 3).reverse()].join(" ")}));
+      svg.append(drawn("polyline", {class: kind + " curve", points: path(inside, 1).join(" "),
+                                    "stroke-dasharray": pattern && pattern.join(" ")}));
+    });
+    figure.querySelector(".plot").append(svg);
   };
 
   // dygraphs' table: one row for each x that any series has; a series has [low, middle, high] or null there.
@@ -96,7 +128,7 @@
     const readout = figure.querySelector(".readout");
     const values = data.series.map(() => element("span", {class: "value"}));
     const showAt = (x) => {
-      readout.textContent = x === null ? data.hint : data.x + " " + short(x);
+      readout.textContent = x === null ? kHint : data.x + " " + short(x);
       counts.forEach((points, index) => {
         const p = x === null ? undefined : points.get(x);
         values[index].textContent = !p ? "" :
@@ -164,7 +196,7 @@
       key.append(element("li", {}, element("label", {}, box, swatch(series), element("span", {}, series.name), values[index])));
     });
     showAt(null);
-    figure.report = {graph, looks};
+    figure.report = {graph, data, looks, showsBands: () => bands};
   };
 
   const figures = [...document.querySelectorAll("figure.curves")];
@@ -174,18 +206,20 @@
   }, {rootMargin: "600px"});
   figures.forEach((figure) => watcher.observe(figure));
 
-  // Colours are painted, so they are painted again where the scheme changes; for print everything is drawn in the paper's width.
+  // Colours are painted, so they are painted again where the scheme changes. Before a print everything is drawn, in light colours
+  // and the paper's width.
   const repaint = () => figures.forEach((figure) => figure.report && figure.report.graph.updateOptions(figure.report.looks()));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  matchMedia("print").addEventListener("change", (event) => {
-    if (event.matches) figures.forEach(drawOnce);
-    figures.forEach((figure) => {
-      if (!figure.report) return;
-      figure.querySelector(".plot").classList.toggle("paper", event.matches);
-      figure.report.graph.resize();
-    });
+  const prepare = (paper) => {
+    if (paper) figures.forEach(drawOnce);
+    document.documentElement.classList.toggle("paper", paper);
+    figures.forEach((figure) => figure.report && figure.report.graph.resize());
     repaint();
-  });
+    document.querySelectorAll("svg.copy").forEach((copy) => copy.remove());
+    if (paper) figures.forEach((figure) => figure.report && copyForPaper(figure));
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  addEventListener("beforeprint", () => prepare(true));
+  addEventListener("afterprint", () => prepare(false));
   // Links into the page open what they point at.
   const reveal = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
