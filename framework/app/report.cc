@@ -71,11 +71,11 @@ Collected collect(const std::vector<std::string>& paths) {
   return std::move(collector.collected);
 }
 
-std::map<std::string, std::vector<record::Run>> tuning_runs(const std::vector<record::Run>& runs) {
-  std::map<std::string, std::vector<record::Run>> found;
+std::map<std::string, std::size_t> count_tuning_runs(const std::vector<record::Run>& runs) {
+  std::map<std::string, std::size_t> counts;
   for (const record::Run& run : runs)
-    if (run.header.role == record::kTuningRole) found[run.header.experiment].push_back(run);
-  return found;
+    if (run.header.role == record::kTuningRole) ++counts[run.header.experiment];
+  return counts;
 }
 
 std::string command_of(const po::variables_map& values) {
@@ -103,7 +103,7 @@ void check_out(const fs::path& out) {
 // One study an experiment. What cannot be compared is told on the page, unless there is nothing else.
 std::vector<report::Study> studies_of(Collected& collected, const std::vector<std::string>& wanted,
                                       const compare::Options& options) {
-  auto tuning = tuning_runs(collected.runs);
+  const auto tuning = count_tuning_runs(collected.runs);
   std::vector<record::Run> runs = std::move(collected.runs);
   if (runs.size() > 1 && wanted.empty()) runs = without_makers(std::move(runs));
   auto groups = by_experiment(without_tuning(std::move(runs)));
@@ -118,8 +118,11 @@ std::vector<report::Study> studies_of(Collected& collected, const std::vector<st
   for (const std::string& name : wanted.empty() ? names : wanted) {
     try {
       compare::Comparison comparison = compare::compare(groups[name], options);
-      studies.push_back(
-          {std::move(comparison), std::move(groups[name]), std::move(tuning[name]), {}, config::part_names()});
+      studies.push_back({std::move(comparison),
+                         std::move(groups[name]),
+                         tuning.contains(name) ? tuning.at(name) : 0,
+                         {},
+                         config::part_names()});
       for (const record::Run& run : studies.back().runs)
         studies.back().observed.emplace(run.file, std::move(collected.observed[run.file]));
     } catch (const base::Error& error) {

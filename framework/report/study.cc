@@ -87,9 +87,9 @@ std::vector<std::string> asked(const View& view) {
   sentences.push_back(std::to_string(view.study.runs.size()) + " runs, " + std::to_string(arms.size()) + " arms, " +
                       std::to_string(view.points.size()) +
                       (view.points.size() == 1 ? " grid point." : " grid points.") +
-                      (view.study.tuning.empty()
+                      (view.study.tuning_runs == 0
                            ? ""
-                           : " " + std::to_string(view.study.tuning.size()) + " more runs chose learning rates."));
+                           : " " + std::to_string(view.study.tuning_runs) + " more runs chose learning rates."));
   if (comparison.gain)
     sentences.push_back("Gain kept: (arm - " + comparison.gain->from + ") / (" + comparison.gain->to + " - " +
                         comparison.gain->from + "), paired by replicate.");

@@ -35,7 +35,7 @@ Observed thin(record::Run& run);
 struct Study {
   compare::Comparison comparison;
   std::vector<record::Run> runs;             // those compared, thinned
-  std::vector<record::Run> tuning;           // those that chose learning rates
+  std::size_t tuning_runs = 0;               // how many more chose learning rates
   std::map<std::string, Observed> observed;  // by file, of `runs`
   std::vector<std::string> part_names = {};  // that PartDiagnosis::part counts
 };
