@@ -119,7 +119,7 @@ std::string script_of(const DotPlot& figure) {
     bars += value(row.mean) + " " + value(y + 0.2) + " " + value(std::isfinite(row.low) ? row.low : row.mean) + " " +
             value(std::isfinite(row.high) ? row.high : row.mean) + " " + rgb + "\n";
   }
-  out += dots + "NaN NaN 0\nEOD\n" + bars + "EOD\n";
+  out += dots + "EOD\n" + bars + "EOD\n";
   const Range range = range_of(figure);
   out += "set xlabel " + quoted(figure.x_label) + " noenhanced\nset xrange [" + value(range.low) + ":" +
          value(range.high) + "]\nset yrange [" + value(static_cast<double>(figure.rows.size()) + 0.6) +
@@ -128,9 +128,11 @@ std::string script_of(const DotPlot& figure) {
     out += "set arrow from " + value(figure.references[i].value) + ", graph 0 to " + value(figure.references[i].value) +
            ", graph 1 nohead dt " + std::to_string(2 + i % 3) + " lc rgb '#777777'\n" +
            comment(figure.references[i].name);
-  const std::string plot =
-      "plot $dots using 1:2:3 with points pt 7 ps 0.5 lc rgb variable, \\\n"
-      "     $bars using 1:2:3:4:5 with xerrorbars pt 2 ps 0.8 lw 2 lc rgb variable\n";
+  const bool any_dot =
+      std::any_of(figure.rows.begin(), figure.rows.end(), [](const DotRow& row) { return !row.dots.empty(); });
+  const std::string plot = std::string("plot ") +
+                           (any_dot ? "$dots using 1:2:3 with points pt 7 ps 0.5 lc rgb variable, \\\n     " : "") +
+                           "$bars using 1:2:3:4:5 with xerrorbars pt 2 ps 0.8 lw 2 lc rgb variable\n";
   return out +
          both(figure.legend, 640, 120 + 34 * static_cast<int>(std::min<std::size_t>(figure.rows.size(), 1000)), plot);
 }
