@@ -11,7 +11,7 @@
 namespace initlab::report {
 namespace {
 
-const std::string kAuditQuestion = "<p>Are the pre-trained weights being initialized?</p>\n";
+constexpr const char* kAuditQuestion = "<p>Are the pre-trained weights being initialized?</p>\n";
 constexpr std::size_t kMostOpenBlocks = 6;   // grid points whose figures stand open
 constexpr std::size_t kOpenRows = 40;        // longer tables stand closed
 constexpr std::size_t kOpenCharacters = 60;  // wider heads too
@@ -128,7 +128,7 @@ std::string markup_of(const Chapter& chapter, std::size_t number) {
   out += section(id + "diagnostics", "Diagnostics by layer", diagnostics(chapter.diagnostics));
   out += section(
       id + "audit", "Initialization audit",
-      (chapter.audit_words.empty() ? "" : kAuditQuestion + list(chapter.audit_words)) + markup_of(chapter.audit));
+      (chapter.audit_words.empty() ? std::string() : kAuditQuestion + list(chapter.audit_words)) + markup_of(chapter.audit));
   out += section(id + "failures", "Failures", markup_of(chapter.failures));
   out += section(id + "provenance", "Provenance", markup_of(chapter.provenance) + specs(chapter.specs));
   return out + "</article>\n";
