@@ -29,7 +29,7 @@ const Figure* find(const std::vector<Figure>& figures, const std::string& id) {
 }
 
 template <class Kind>
-const Kind& the(const std::vector<Figure>& figures, const std::string& id) {
+Kind the(const std::vector<Figure>& figures, const std::string& id) {
   const Figure* found = find(figures, id);
   if (found == nullptr) throw std::runtime_error("no figure " + id);
   return std::get<Kind>(*found);
@@ -77,7 +77,7 @@ TEST(Thinning, LimitsTheStepsOfDiagnostics) {
 
 TEST(Results, HaveADotForEveryRunAndTheComparisonsMeans) {
   const Study study = study_of(eight_pairs());
-  const DotPlot& plot = the<DotPlot>(results(chapter(study, 1, 0)), "1-metric");
+  const DotPlot plot = the<DotPlot>(results(chapter(study, 1, 0)), "1-metric");
   ASSERT_EQ(plot.rows.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
     const compare::ArmSummary& arm = study.comparison.arms[i];
@@ -97,7 +97,7 @@ TEST(Results, PairDifferencesByReplicate) {
   std::vector<record::Run> runs = eight_pairs();
   runs.erase(runs.begin());  // pretrained, replicate 0: its partner has no pair
   const Study study = study_of(std::move(runs));
-  const DotPlot& plot = the<DotPlot>(results(chapter(study, 1, 0)), "1-differences");
+  const DotPlot plot = the<DotPlot>(results(chapter(study, 1, 0)), "1-differences");
   ASSERT_EQ(plot.rows.size(), 1U);
   ASSERT_EQ(plot.rows[0].dots.size(), 7U);
   for (std::size_t i = 0; i < 7; ++i) {
@@ -175,7 +175,7 @@ TEST(Sensitivity, ShowsAnArmOverANumericAxis) {
   const Chapter made = chapter(study_of(std::move(runs)), 2, 0);
   ASSERT_EQ(made.results.size(), 3U);
   EXPECT_EQ(made.results[0].title, "train_size = 100");
-  const Curves& axis = the<Curves>(made.sensitivity, "2-axis-1");
+  const Curves axis = the<Curves>(made.sensitivity, "2-axis-1");
   EXPECT_EQ(axis.x_label, "train_size");
   EXPECT_TRUE(axis.log_x) << "100 to 1600";
   ASSERT_EQ(axis.series.size(), 1U);
@@ -203,7 +203,7 @@ TEST(Sensitivity, ShowsTriedRatesAndNamesThoseThatDiverged) {
       R"({"learning_rate": 0.001, "metric": "accuracy", "better": "higher", "share": 0.2, "trials": [
     {"learning_rate": 0.001, "values": [0.7, 0.74], "mean": 0.72}, {"learning_rate": 0.1, "values": [null], "mean": null}]})";
   const Chapter made = chapter(study_of(std::move(runs)), 1, 0);
-  const Curves& rates = the<Curves>(made.sensitivity, "1-rates-1");
+  const Curves rates = the<Curves>(made.sensitivity, "1-rates-1");
   ASSERT_EQ(rates.series.at(0).points.size(), 1U);
   EXPECT_EQ(rates.series[0].points[0].y, 0.72);
   EXPECT_NE(rates.legend.caption.find("Chosen: pretrained 0.001"), std::string::npos) << rates.legend.caption;
@@ -223,12 +223,12 @@ TEST(Diagnostics, AverageOverRunsByLayerAndArm) {
     run.diagnostics.parts.push_back(
         {.step = 1, .part = 2, .layer = 0, .grad_norm = 3, .update_norm = 1, .weight_norm = 4});
   const Chapter made = chapter(study_of(std::move(runs)), 1, 0);
-  const HeatMap& start = the<HeatMap>(made.diagnostics, "1-start-1-std");
+  const HeatMap start = the<HeatMap>(made.diagnostics, "1-start-1-std");
   EXPECT_EQ(start.columns, (std::vector<std::string>{"pretrained", "zero"}));
   EXPECT_EQ(start.rows, (std::vector<std::string>{"embeddings", "layer 0", "layer 1"}));
   EXPECT_NEAR(start.values[2][0], 3.5, 1e-12);
   EXPECT_NEAR(start.values[2][1], 13.5, 1e-12);
-  const HeatMap& gradient = the<HeatMap>(made.diagnostics, "1-start-1-gradient");
+  const HeatMap gradient = the<HeatMap>(made.diagnostics, "1-start-1-gradient");
   EXPECT_EQ(gradient.rows, (std::vector<std::string>{"layer 0 ffn"}));
   EXPECT_EQ(gradient.values[0][0], 3);
 }
