@@ -16,12 +16,23 @@ constexpr std::size_t kColourCount = std::size(kColours);
 std::string colour(std::size_t index) { return "'" + std::string(kColours[index % kColourCount]) + "'"; }
 std::string dash(std::size_t index) { return std::to_string(1 + index / kColourCount % 4); }
 
-// A single-quoted string: nothing in it means anything but the quote itself, which is doubled.
+// A single-quoted string: nothing in it means anything but the quote itself, which becomes an apostrophe, since gnuplot
+// reads a doubled one at the beginning as an empty string. Long names are cut: they would leave no room for the
+// picture.
 std::string quoted(const std::string& text) {
+  constexpr std::size_t kMostCharacters = 80;
   std::string out = "'";
+  std::size_t characters = 0;
   for (const char c : base::is_valid_utf8(text) ? text : std::string("?")) {
-    if (c == '\'') out += '\'';
-    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    const bool begins = (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    if (begins && characters++ == kMostCharacters) {
+      out += "...";
+      break;
+    }
+    if (c == '\'')
+      out += "\xe2\x80\x99";
+    else
+      out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
   }
   return out + "'";
 }
