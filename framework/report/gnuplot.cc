@@ -16,16 +16,17 @@ constexpr std::size_t kColourCount = std::size(kColours);
 std::string colour(std::size_t index) { return "'" + std::string(kColours[index % kColourCount]) + "'"; }
 std::string dash(std::size_t index) { return std::to_string(1 + index / kColourCount % 4); }
 
+constexpr std::size_t kMostInNames = 28;  // characters of an arm's name beside or below a picture
+
 // A single-quoted string: nothing in it means anything but the quote itself, which becomes an apostrophe, since gnuplot
 // reads a doubled one at the beginning as an empty string. Long names are cut: they would leave no room for the
 // picture.
-std::string quoted(const std::string& text) {
-  constexpr std::size_t kMostCharacters = 80;
+std::string quoted(const std::string& text, std::size_t most_characters = 80) {
   std::string out = "'";
   std::size_t characters = 0;
   for (const char c : base::is_valid_utf8(text) ? text : std::string("?")) {
     const bool begins = (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-    if (begins && characters++ == kMostCharacters) {
+    if (begins && characters++ == most_characters) {
       out += "...";
       break;
     }
@@ -40,7 +41,7 @@ std::string quoted(const std::string& text) {
 // Labels of tics are formats, too.
 std::string tic_label(const std::string& text) {
   std::string out;
-  for (const char c : quoted(text)) out += c == '%' ? std::string("%%") : std::string(1, c);
+  for (const char c : quoted(text, kMostInNames)) out += c == '%' ? std::string("%%") : std::string(1, c);
   return out;
 }
 
@@ -109,7 +110,7 @@ std::string script_of(const Curves& figure) {
     parts.push_back("$s" + std::to_string(s) + " using 1:2 with " +
                     (figure.markers ? "linespoints pt 7 ps 0.6" : "lines") + " lw 2 dt " +
                     dash(figure.series[s].colour) + " lc rgb " + colour(figure.series[s].colour) + " title " +
-                    quoted(figure.series[s].name));
+                    quoted(figure.series[s].name, kMostInNames));
   for (std::size_t i = 0; i < figure.references.size(); ++i)
     parts.push_back(value(figure.references[i].value) + " with lines dt " + std::to_string(2 + i % 3) +
                     " lc rgb '#777777' title " + quoted(figure.references[i].name));

@@ -145,6 +145,7 @@ def check_page(driver, page, folder):
     assert driver.title == "generated", driver.title
     assert not driver.find_elements(By.CSS_SELECTOR, "img, iframe, object, embed, form")
 
+    assert "\u202e" not in driver.execute_script("return document.querySelector('main').innerText")
     check_curves(driver)
     check_reading(driver)
     assert not driver.execute_script(CONTRAST), driver.execute_script(CONTRAST)

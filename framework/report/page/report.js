@@ -113,6 +113,8 @@
 
   const draw = (figure) => {
     const data = JSON.parse(figure.querySelector("script").textContent);
+    // As in the page's own text: characters that turn the direction of writing are shown as unknown ones.
+    for (const series of data.series) series.name = series.name.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
     const plot = figure.querySelector(".plot");
     const rows = table(data.series);
     const first = rows[0][0], last = rows[rows.length - 1][0];
