@@ -160,11 +160,12 @@ base::Json settings_of(const sweep::Prepared& run) {
 
 void declare_compare_options(po::options_description& options) {
   options.add_options()("metric", po::value<std::string>(),
-                        "loss, or a metric of the task; default: as the runs say")          //
-      ("baseline", po::value<std::string>(), "arm that the others are compared with")       //
-      ("better", po::value<std::string>(), "higher or lower")                               //
-      ("threshold", po::value<double>(), "report the steps until the metric reaches this")  //
-      ("at", po::value<std::string>(), "which evaluation counts: last, best, or step:N")    //
+                        "loss, or a metric of the task; default: as the runs say")     //
+      ("baseline", po::value<std::string>(), "arm that the others are compared with")  //
+      ("better", po::value<std::string>(), "higher or lower")                          //
+      ("threshold", po::value<std::string>(),
+       "report the steps until the metric reaches this; or baseline: the median that the baseline's runs end with")  //
+      ("at", po::value<std::string>(), "which evaluation counts: last, best, or step:N")                             //
       ("gain", po::value<std::string>(), "FROM:TO, two arms: report what share of their difference the others keep");
 }
 
@@ -178,9 +179,12 @@ compare::Options compare_options(const po::variables_map& values) {
   options.baseline = text("baseline");
   options.better = text("better");
   options.at = text("at");
-  if (values.count("threshold") != 0) options.threshold = values["threshold"].as<double>();
-  if (options.threshold && !std::isfinite(*options.threshold))
-    throw base::Error({"command line", "--threshold", "a number", base::number_text(*options.threshold), ""});
+  if (const auto threshold = text("threshold")) {
+    options.threshold_of_baseline = *threshold == "baseline";
+    if (!options.threshold_of_baseline) options.threshold = base::to_number(*threshold);
+    if (!options.threshold_of_baseline && !(options.threshold && std::isfinite(*options.threshold)))
+      throw base::Error({"command line", "--threshold", "a number, or baseline", base::quote(*threshold), ""});
+  }
   if (options.better && *options.better != "higher" && *options.better != "lower")
     throw base::Error({"command line", "--better", "higher or lower", base::quote(*options.better), ""});
   if (options.at) compare::parse_at(*options.at);

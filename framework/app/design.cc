@@ -123,6 +123,13 @@ Designs designs_of(const Sweep& sweep) {
     designs.arms.push_back(std::move(design));
   }
   designs.smallest_p = compare::smallest_sign_flip_p(most);
+  std::set<std::string> points;
+  for (const auto& run : sweep.runs) points.insert(base::json_text(settings_of(*run)));
+  designs.claims = sweep.runs.front()->plan.compare.claims.size() * points.size();
+  designs.pairs_for_claims = designs.pairs_for_p05;
+  while (designs.pairs_for_claims <= compare::kExactPairs &&
+         compare::smallest_sign_flip_p(designs.pairs_for_claims) * static_cast<double>(designs.claims) >= kAlpha)
+    ++designs.pairs_for_claims;
   return designs;
 }
 
@@ -155,6 +162,10 @@ std::string to_text(const Designs& designs) {
     text += "  warning: so few pairs can never give p < 0.05; " +
             std::string(clustered ? "model.checkpoint.replicates: " : "seeds.replicates: ") +
             std::to_string(designs.pairs_for_p05) + " can\n";
+  else if (designs.smallest_p * static_cast<double>(designs.claims) >= kAlpha)
+    text += "  warning: the smallest p, adjusted for " + std::to_string(designs.claims) +
+            " claims (Holm), is no less than 0.05; seeds.replicates: " + std::to_string(designs.pairs_for_claims) +
+            " can be\n";
   return text;
 }
 
@@ -173,6 +184,8 @@ base::Json to_json(const Designs& designs) {
           {"alpha", kAlpha},
           {"smallest_p", designs.smallest_p},
           {"pairs_for_p05", designs.pairs_for_p05},
+          {"claims", designs.claims},
+          {"pairs_for_claims", designs.pairs_for_claims},
           {"arms", std::move(arms)}};
 }
 

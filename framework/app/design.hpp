@@ -23,9 +23,11 @@ struct Design {
 
 struct Designs {
   std::string baseline, metric;
-  double smallest_p = 1;          // of the sign-flip test
-  std::size_t pairs_for_p05 = 6;  // the fewest that can give p < 0.05
-  std::vector<Design> arms;       // in the spec's order
+  double smallest_p = 1;             // of the sign-flip test
+  std::size_t pairs_for_p05 = 6;     // the fewest that can give p < 0.05
+  std::size_t claims = 0;            // of the spec, over all grid points: one family
+  std::size_t pairs_for_claims = 1;  // as pairs_for_p05, with p adjusted for all claims
+  std::vector<Design> arms;          // in the spec's order
 };
 
 // Reads the finished runs of the sweep's first grid point. What they do not tell is assumed: 0.02 for metrics, 0.05 for

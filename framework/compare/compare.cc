@@ -7,8 +7,11 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "compare/claims.hpp"
+#include "compare/convergence.hpp"
 #include "compare/groups.hpp"
 #include "compare/notes.hpp"
+#include "compare/pairs.hpp"
 #include "compare/sign_flip.hpp"
 #include "compare/units.hpp"
 
@@ -16,6 +19,7 @@ namespace initlab::compare {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kLevel = 0.95;
 
 // The run whose header decides what the options leave open.
 const record::Run& newest(std::span<const record::Run> runs) {
@@ -25,7 +29,7 @@ const record::Run& newest(std::span<const record::Run> runs) {
   return *found;
 }
 
-void require_comparable(std::span<const record::Run> runs) {
+void require_comparable(std::span<const record::Run> runs, bool together) {
   if (runs.empty()) throw base::Error({"compare", "runs", "at least one", "none", "make them with `initlab run SPEC`"});
   const record::Run& first = runs.front();
   const auto require_same = [&first](const record::Run& run, const char* subject, const std::string& want,
@@ -34,7 +38,9 @@ void require_comparable(std::span<const record::Run> runs) {
       throw base::Error({run.file, subject, base::quote(want) + " as in " + first.file, base::quote(have), hint});
   };
   for (const record::Run& run : runs) {
-    require_same(run, "experiment", first.header.experiment, run.header.experiment, "compare one experiment at a time");
+    if (!together)
+      require_same(run, "experiment", first.header.experiment, run.header.experiment,
+                   "compare one experiment at a time, or --together as one design");
     require_same(run, "task", first.header.task, run.header.task, "metrics of two tasks do not compare");
     require_same(run, "metrics", base::join(first.header.metric_names, ", "), base::join(run.header.metric_names, ", "),
                  "metrics of two tasks do not compare");
@@ -68,6 +74,13 @@ std::string choose_better(const record::RunHeader& header, const Options& option
   return metric == "loss" ? "lower" : "higher";
 }
 
+// "mrpc", or "mrpc + mrpc_more" of several.
+std::string experiment_names(std::span<const record::Run> runs) {
+  std::set<std::string> names;
+  for (const record::Run& run : runs) names.insert(run.header.experiment);
+  return base::join(std::vector<std::string>(names.begin(), names.end()), " + ");
+}
+
 std::vector<std::string> arm_names(std::span<const record::Run> runs) {
   std::set<std::string> arms;
   for (const record::Run& run : runs) arms.insert(run.header.arm);
@@ -85,6 +98,16 @@ std::string choose_baseline(std::span<const record::Run> runs, const record::Run
     return *options.baseline;
   }
   return header.baseline.empty() ? runs.front().header.arm : header.baseline;
+}
+
+// The runs' own threshold is of their own metric.
+void choose_threshold(const record::RunHeader& header, const Design& design, const Options& options,
+                      Comparison& result) {
+  result.threshold = options.threshold;
+  result.threshold_of_baseline = options.threshold_of_baseline;
+  if (result.threshold || result.threshold_of_baseline || result.metric != header.metric) return;
+  if (std::isfinite(header.threshold)) result.threshold = header.threshold;
+  result.threshold_of_baseline = design.threshold_of_baseline;
 }
 
 // As with the baseline: arms that only the runs name may be still to come.
@@ -118,10 +141,38 @@ std::optional<double> constant_class(std::span<const record::Run> runs, const st
   return common;
 }
 
-ArmSummary summarize(const Group& group, const Measure& measure, std::optional<double> threshold) {
+// What the values of the arm say together.
+void describe_values(ArmSummary& arm, bool higher_is_better) {
+  arm.mean = mean(arm.values);
+  arm.stddev = stddev(arm.values);
+  arm.spread = describe(arm.values);
+  arm.best_of = best_of_curve(arm.values, higher_is_better);
+  if (arm.n < 2) return;
+  arm.ci95 = student_t_interval(arm.values, kLevel);
+  arm.sign_flip_ci95 = sign_flip_interval(arm.values, kLevel);
+  if (arm.values.size() >= kBootstrapNeeds) arm.bootstrap_ci95 = bca_interval(arm.values, kLevel);
+}
+
+void describe_way(const record::Run& run, const Measure& measure, ArmSummary& arm) {
+  const Way way = way_to(run, measure, *arm.threshold);
+  arm.steps_to_threshold.push_back(step_of_reaching(run, measure, *arm.threshold));
+  arm.steps.push_back(way.steps);
+  if (!way.whole) return;
+  arm.tokens.push_back(way.tokens);
+  arm.seconds.push_back(way.seconds);
+}
+
+// What is known of a grid point before its arms are summarized.
+struct PointFacts {
+  std::optional<double> threshold;
+  std::optional<Span> span;  // of steps that all its runs were watched over
+};
+
+ArmSummary summarize(const Group& group, const Measure& measure, const PointFacts& facts) {
   ArmSummary arm;
   arm.arm = group.arm;
   arm.settings = group.settings;
+  arm.threshold = facts.threshold;
   for (const record::Run* run : group.runs) {
     std::optional<Tuning> tuning = tuning_of(*run);
     if (tuning && (!arm.tuning || tuning->trials.size() > arm.tuning->trials.size())) arm.tuning = std::move(tuning);
@@ -147,59 +198,59 @@ ArmSummary summarize(const Group& group, const Measure& measure, std::optional<d
     arm.degenerate += result.degenerate ? 1 : 0;
     arm.stopped += record::stopped_early(*run) ? 1 : 0;
     arm.last_step = std::max(arm.last_step, run->evals.back().step);
-    if (threshold) arm.steps_to_threshold.push_back(step_of_reaching(*run, measure, *threshold));
+    if (arm.threshold) describe_way(*run, measure, arm);
+    arm.heights.push_back(facts.span ? height_over(*run, measure.metric, *facts.span) : std::nullopt);
   }
-  arm.mean = mean(arm.values);
-  arm.stddev = stddev(arm.values);
+  if (arm.tokens.size() < arm.steps.size()) {
+    arm.tokens.clear();
+    arm.seconds.clear();
+  }
+  describe_values(arm, measure.higher_is_better);
+  const double horizon = facts.span ? static_cast<double>(facts.span->to) : 0;
+  arm.steps_reach = reach_of(arm.steps, horizon);
+  arm.tokens_reach = reach_of(arm.tokens, 0);
+  arm.seconds_reach = reach_of(arm.seconds, 0);
   return arm;
 }
 
-// arm - baseline for every replicate that both have, and the pre-trained model that either started from.
-struct Differences {
-  std::vector<double> values;
-  std::vector<std::int64_t> pretraining;
-};
-
-// Both lists ascend.
-Differences paired_differences(const ArmSummary& arm, const ArmSummary& baseline) {
-  Differences differences;
-  std::size_t b = 0;
-  for (std::size_t a = 0; a < arm.replicates.size(); ++a) {
-    while (b < baseline.replicates.size() && baseline.replicates[b] < arm.replicates[a]) ++b;
-    if (b == baseline.replicates.size() || baseline.replicates[b] != arm.replicates[a]) continue;
-    differences.values.push_back(arm.values[a] - baseline.values[b]);
-    differences.pretraining.push_back(std::max(arm.pretraining[a], baseline.pretraining[b]));
+// Of each grid point, by its number.
+std::vector<PointFacts> facts_of(std::span<const Group> groups, const Comparison& of) {
+  std::vector<std::vector<const record::Run*>> finished;
+  std::vector<PointFacts> facts;
+  for (const Group& group : groups) {
+    facts.resize(group.point + 1, {of.threshold, std::nullopt});
+    finished.resize(group.point + 1);
+    for (const record::Run* run : group.runs)
+      if (run->state == record::State::finished) finished[group.point].push_back(run);
+    if (of.threshold_of_baseline && group.arm == of.baseline)
+      facts[group.point].threshold = median_end(group, of.metric);
   }
-  return differences;
+  for (std::size_t point = 0; point < facts.size(); ++point) facts[point].span = common_span(finished[point]);
+  return facts;
 }
 
-Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline) {
-  const Differences of_replicates = paired_differences(arm, baseline);
-  const std::vector<double> differences = independent_units(of_replicates.values, of_replicates.pretraining);
-  Pair pair;
-  pair.arm = arm.arm;
-  pair.settings = arm.settings;
-  pair.n = static_cast<std::int64_t>(differences.size());
-  pair.replicates = static_cast<std::int64_t>(of_replicates.values.size());
-  pair.difference = differences.empty() ? kNaN : mean(differences);
-  pair.deviation = stddev(differences);
-  if (differences.size() >= 2) pair.ci95 = student_t_interval(differences, 0.95);
-  pair.p_sign_flip = sign_flip_p(differences);
-  return pair;
+std::vector<ArmSummary> summarize_all(std::span<const Group> groups, const Measure& measure, Comparison& of) {
+  const std::vector<PointFacts> facts = facts_of(groups, of);
+  std::vector<ArmSummary> arms;
+  for (const Group& group : groups) arms.push_back(summarize(group, measure, facts[group.point]));
+  if (of.threshold_of_baseline &&
+      std::all_of(facts.begin(), facts.end(), [&](const auto& one) { return one.threshold == facts[0].threshold; }))
+    of.threshold = facts[0].threshold;
+  return arms;
 }
 
 // Pairs of arms that share a grid point; group() puts the baseline first in each. arms[i] is the summary of groups[i].
-std::vector<Pair> pair_all(std::span<const Group> groups, std::span<const ArmSummary> arms,
-                           const std::string& baseline) {
+std::vector<Pair> pair_all(std::span<const Group> groups, std::span<const ArmSummary> arms, const Comparison& of) {
   std::vector<Pair> pairs;
   std::optional<std::size_t> reference;
   for (std::size_t i = 0; i < arms.size(); ++i) {
-    if (arms[i].arm == baseline) {
+    if (arms[i].arm == of.baseline) {
       reference = i;
     } else if (reference && groups[*reference].point == groups[i].point) {
-      pairs.push_back(pair_up(arms[i], arms[*reference]));
+      pairs.push_back(pair_up(arms[i], arms[*reference], of.better == "higher", of.alpha));
     }
   }
+  adjust(pairs);
   return pairs;
 }
 
@@ -285,27 +336,34 @@ At parse_at(const std::string& text) {
 }
 
 Comparison compare(std::span<const record::Run> runs, const Options& options) {
-  require_comparable(runs);
+  require_comparable(runs, options.together);
   const record::RunHeader& lead = newest(runs).header;
   Comparison result;
-  result.experiment = lead.experiment;
+  result.experiment = experiment_names(runs);
   result.metric = choose_metric(lead, options);
   result.baseline = choose_baseline(runs, lead, options);
   result.better = choose_better(lead, options, result.metric);
   result.at = options.at ? *options.at : lead.at.empty() ? "last" : lead.at;
-  result.threshold = options.threshold;
-  if (!result.threshold && result.metric == lead.metric && std::isfinite(lead.threshold))
-    result.threshold = lead.threshold;
+  result.alpha = options.alpha;
+  const Design design = design_of(newest(runs));
+  result.planned_seeds = design.planned_seeds;
+  choose_threshold(lead, design, options, result);
   result.gain = choose_gain(runs, lead, options);
   result.constant_class = constant_class(runs, result.metric);
 
   const Measure measure{result.metric, result.better == "higher", parse_at(result.at)};
   const std::vector<Group> groups = group(runs, result.baseline);
   if (measure.at.kind == At::Kind::step) require_step(groups, measure);
-  for (const Group& group : groups) result.arms.push_back(summarize(group, measure, result.threshold));
-  result.pairs = pair_all(groups, result.arms, result.baseline);
+  result.arms = summarize_all(groups, measure, result);
+  result.pairs = pair_all(groups, result.arms, result);
   if (result.gain) result.shares = all_shares(groups, result.arms, *result.gain);
-  result.notes = notes(groups, result, measure);
+  for (const Anchor& anchor : design.anchors)
+    if (anchor.metric == result.metric) result.anchors.push_back(anchor);
+  // Claims were stated for one number; another one is another claim.
+  if (result.metric == lead.metric && result.at == (lead.at.empty() ? "last" : lead.at) && result.better == lead.better)
+    result.claims = judge(design.claims, points_of(groups, result.arms), result.constant_class,
+                          measure.higher_is_better, result.alpha);
+  result.notes = notes(groups, result, measure, !design.claims.empty());
   return result;
 }
 

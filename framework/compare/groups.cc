@@ -71,7 +71,26 @@ std::size_t metric_column(const record::Run& run, const std::string& metric) {
 
 bool is_better(double a, double b, bool higher) { return higher ? a > b : a < b; }
 
+// What a run trains with, without what may differ between arms of one design.
+base::Json training_of(const record::Run& run) {
+  if (run.header.plan.empty()) return nullptr;
+  base::Json plan = base::parse_json(run.header.plan, run.file);
+  if (!plan.is_object() || !plan.contains("training") || !plan["training"].is_object()) return nullptr;
+  base::Json training = plan["training"];
+  training.erase("evaluate");
+  if (!run.header.tuning.empty() && training.contains("optimizer")) training["optimizer"].erase("learning_rate");
+  return training;
+}
+
 }  // namespace
+
+std::string training_difference(const record::Run& a, const record::Run& b) {
+  try {
+    return first_difference(training_of(a), training_of(b), "");
+  } catch (const base::Error&) {
+    return {};  // as in plan_difference
+  }
+}
 
 std::string value_text(const base::Json& value) {
   return value.is_string() ? value.get<std::string>() : base::json_text(value);

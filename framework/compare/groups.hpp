@@ -22,6 +22,10 @@ struct Group {
 // Throws Error where two runs share arm, grid point and replicate, naming both files.
 std::vector<Group> group(std::span<const record::Run> runs, const std::string& baseline);
 
+// The first value of their `training` in which two runs differ, "optimizer.weight_decay (0.0, 0.01)", but for how often
+// they were evaluated and for learning rates that were chosen by tuning; "" for none.
+std::string training_difference(const record::Run& a, const record::Run& b);
+
 // Which number is compared.
 struct Measure {
   std::string metric;

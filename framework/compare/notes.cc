@@ -30,17 +30,20 @@ std::string number(double value) { return base::fixed(value, 4); }
 
 class Notes {
  public:
-  Notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure)
-      : groups_(groups), comparison_(comparison), measure_(measure) {}
+  Notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure, bool any_claim)
+      : groups_(groups), comparison_(comparison), measure_(measure), any_claim_(any_claim) {}
 
   std::vector<std::string> write() {
     say_what_was_read();
     say_what_is_not_counted();
     say_what_is_not_learned();
     say_how_rates_were_chosen();
+    say_who_trains_otherwise();
     say_where_pairs_lack();
     say_what_the_gain_is();
     say_what_p_can_be();
+    say_what_claims_are_about();
+    say_what_rates_of_a_grid_are();
     say_what_is_mixed();
     say_what_was_pretrained();
     return std::move(notes_);
@@ -142,7 +145,7 @@ class Notes {
             base::join(std::vector<std::string>(rates.begin(), rates.end()), ", ") + "): run the spec again");
       if (comparison_.arms[i].tuning) {
         say_where_the_rate_lies(who, *comparison_.arms[i].tuning);
-      } else {
+      } else if (comparison_.arms[i].last_step > 0) {  // an arm of no steps has no rate
         untuned.push_back(who);
       }
     }
@@ -160,6 +163,22 @@ class Notes {
       add(chosen + "smallest tried: a smaller one may be better");
     } else if (tuning.learning_rate == trials.back().learning_rate) {
       add(chosen + "largest tried: a larger one may be better");
+    }
+  }
+
+  void say_who_trains_otherwise() {
+    const Run* baseline = nullptr;  // of the current grid point, where group() puts it first
+    std::size_t point = 0;
+    for (const Group& group : groups_) {
+      if (group.arm == comparison_.baseline) {
+        baseline = group.runs.front();
+        point = group.point;
+      } else if (baseline != nullptr && group.point == point) {
+        const std::string what = training_difference(*group.runs.front(), *baseline);
+        if (!what.empty())
+          add(label(group.arm, group.settings) + " trains otherwise than " + comparison_.baseline + ": " + what +
+              "; the difference is not of the initialization alone");
+      }
     }
   }
 
@@ -231,9 +250,29 @@ class Notes {
       if (n > static_cast<std::int64_t>(kExactPairs))
         add(count(n, "pair") + ": p from " + std::to_string(kRandomPatterns) + " random sign patterns, seeded");
     }
-    if (comparison_.pairs.size() > 1)
-      add(count(static_cast<std::int64_t>(comparison_.pairs.size()), "comparison") +
-          ": p values and intervals are not adjusted for their number");
+    const auto tested =
+        std::count_if(comparison_.pairs.begin(), comparison_.pairs.end(), [](const Pair& pair) { return pair.n >= 2; });
+    if (tested > 1)
+      add(count(tested, "comparison") +
+          ": verdicts ask for p adjusted for their number (Holm); intervals are not "
+          "adjusted");
+  }
+
+  void say_what_claims_are_about() {
+    const auto stated = values([](const RunHeader& header) { return header.design; });
+    if (stated.size() > 1) add("the runs state different claims, anchors or plans of seeds; taken: the newest run's");
+    if (comparison_.claims.empty() && any_claim_)
+      add("the claims of the spec are about another metric or evaluation: none is judged here");
+  }
+
+  // Choosing among the columns of such a table is choosing on the data that is reported.
+  void say_what_rates_of_a_grid_are() {
+    for (const Group& group : groups_)
+      for (const auto& [path, value] : group.settings)
+        if (path.ends_with("learning_rate"))
+          return add(
+              "a learning rate picked from this grid is picked on the evaluation data, and flatters: "
+              "training.tune picks on held-out training examples");
   }
 
   void say_what_is_mixed() {
@@ -297,13 +336,15 @@ class Notes {
   std::span<const Group> groups_;
   const Comparison& comparison_;
   const Measure& measure_;
+  bool any_claim_;
   std::vector<std::string> notes_;
 };
 
 }  // namespace
 
-std::vector<std::string> notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure) {
-  return Notes(groups, comparison, measure).write();
+std::vector<std::string> notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure,
+                               bool any_claim) {
+  return Notes(groups, comparison, measure, any_claim).write();
 }
 
 }  // namespace initlab::compare

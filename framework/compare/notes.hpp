@@ -9,7 +9,9 @@
 
 namespace initlab::compare {
 
-// All notes of a comparison whose arms and pairs are filled in; arms[i] is the summary of groups[i].
-std::vector<std::string> notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure);
+// All notes of a comparison whose arms, pairs and claims are filled in; arms[i] is the summary of groups[i]. any_claim:
+// the spec states claims.
+std::vector<std::string> notes(std::span<const Group> groups, const Comparison& comparison, const Measure& measure,
+                               bool any_claim);
 
 }  // namespace initlab::compare

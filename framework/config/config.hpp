@@ -357,13 +357,55 @@ struct GainConfig {
   }
 };
 
+// What a claim and an anchor call the score of a model that always gives the training majority (or mean).
+inline constexpr const char* kConstantClass = "constant_class";
+
+// One statement about arms, made before the runs: `equal`, `to` and `margin`; or `better` and `than`; or `order`.
+struct ClaimConfig {
+  std::optional<std::string> equal, to;  // an arm; an arm or kConstantClass
+  std::optional<double> margin;          // in the metric's unit
+  std::optional<std::string> better, than;
+  std::vector<std::string> order;  // arms, best first
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("equal", self.equal, "an arm that scores as `to` does, give or take `margin`");
+    visit("to", self.to, "an arm, or constant_class");
+    visit("margin", self.margin, "the largest difference that counts as none, in the metric's unit", positive());
+    visit("better", self.better, "an arm that scores better than `than`");
+    visit("than", self.than, "an arm, or constant_class");
+    visit("order", self.order, "arms (or constant_class), best first; each is better than the next");
+  }
+};
+
+// A number that somebody published, shown beside ours. Nothing is computed from it.
+struct AnchorConfig {
+  std::string text;
+  double value = 0;
+  std::string source;
+  std::optional<std::string> arm, metric;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("text", self.text, "what was measured");
+    visit("value", self.value, "the published number, in the metric's unit");
+    visit("source", self.source, "who published it, and where");
+    visit("arm", self.arm, "the arm that it stands beside");
+    visit("metric", self.metric, "its metric; the comparison's where absent");
+  }
+};
+
 struct CompareConfig {
   std::optional<std::string> baseline;  // an arm; the first one where absent
   std::optional<std::string> metric;    // the task's first metric where absent
   std::optional<std::string> better;    // by the metric where absent: lower for loss, higher otherwise
   std::optional<double> threshold;
-  std::string at = "last";  // last, best, step:N
+  bool threshold_of_baseline = false;  // `threshold: baseline`: the median that the baseline's runs end with
+  std::string at = "last";             // last, best, step:N
+  std::optional<std::int64_t> planned_seeds;
   GainConfig gain;
+  std::vector<ClaimConfig> claims;
+  std::vector<AnchorConfig> anchors;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -372,7 +414,11 @@ struct CompareConfig {
     visit("better", self.better, "higher or lower", one_of({"higher", "lower"}));
     visit("threshold", self.threshold, "steps until the metric reaches this are reported");
     visit("at", self.at, "last, best, or step:N");
+    visit("planned_seeds", self.planned_seeds, "seeds an arm that are planned in all, where `compare --look` looks before",
+          at_least(2));
     visit("gain", self.gain, "");
+    visit("claims", self.claims, "what the runs are to show");
+    visit("anchors", self.anchors, "published numbers to show beside");
   }
 };
 

@@ -36,6 +36,7 @@ void header_fields(Header& header, Visit&& visit) {
   visit("/comparison/baseline", header.baseline);
   visit("/comparison/gain_from", header.gain_from);
   visit("/comparison/gain_to", header.gain_to);
+  visit("/comparison/design", header.design);
   visit("/comparison/task", header.task);
   visit("/comparison/metric_names", header.metric_names);
   visit("/comparison/constant_class", header.constant_class);
@@ -108,7 +109,7 @@ void init_columns(Visit&& visit) {
 // What older files lack: read as unknown or empty there.
 inline bool may_be_absent(std::string_view name) {
   for (const std::string_view late :
-       {"/comparison/gain_from", "/comparison/gain_to", "/init/place", "/init/stream", "/init/requested_mean",
+       {"/comparison/design", "/comparison/gain_from", "/comparison/gain_to", "/init/place", "/init/stream", "/init/requested_mean",
         "/init/requested_std", "/init/zeros", "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step",
         "/init/calibration_rounds", "/init/calibrated_std", "/provenance/unused/key", "/provenance/unused/tensor",
         "/provenance/resumed", "/provenance/role", "/provenance/tuning", "/provenance/checkpoint_replicate", "/provenance/cores"})

@@ -11,9 +11,21 @@
 
 namespace initlab::report {
 
-// The comparison for a terminal: one block a grid point, a verdict per pair, the notes. Metrics are fractions, 4
-// digits.
-std::string table(const compare::Comparison& comparison);
+// How a table is written down. Text is aligned columns; colour adds ANSI sequences to text and changes no letter.
+enum class Format { text, markdown, latex };
+struct Style {
+  Format format = Format::text;
+  bool colour = false;
+  bool details = false;  // the tables of detail_tables as well
+};
+
+// The comparison: one block a grid point, a verdict per pair, the claims, the notes. Metrics are fractions, 4 digits.
+// LaTeX gives the tables alone, with booktabs' rules.
+std::string table(const compare::Comparison& comparison, const Style& style = {});
+
+// Arms against the values of one grid path (curves over it): mean [95 % CI] (n), below each other for every combination
+// of the other paths. Throws Error where no arm has the path.
+std::string curve_table(const compare::Comparison& comparison, const std::string& path, const Style& style = {});
 
 // The keys of docs/CLI.md; later versions add, never rename. What is not a number is null.
 base::Json to_json(const compare::Comparison& comparison);
@@ -24,10 +36,24 @@ base::Json to_json(const compare::Comparison& comparison);
 // gain_share, gain_share_low and gain_share_high (95 %; infinite where the set is not bounded, nan for one replicate).
 std::string to_csv(std::span<const record::Run> runs, std::span<const compare::Comparison> comparisons = {});
 
-// A pair in plain words: "pretrained beats zero by 0.4700 accuracy (95 % CI 0.4500 to 0.4900, 8 pairs, p = 0.0078)", or
-// "cannot tell ..." unless p < 0.05 and the interval lies on one side of 0; "cannot tell yet: ..." where the interval
-// does but so few pairs can never give p < 0.05.
+// A pair in plain words: "pretrained beats zero by 11.2 points of accuracy (95 % CI 9.8 to 12.6, 8 paired seeds, p =
+// 0.0078, Holm 0.0234) and reaches 80 % after 120 steps; zero never did". "cannot tell ..." unless p < alpha, adjusted
+// for the other pairs of the comparison (Holm), and the interval lies on one side of 0, with how many seeds would tell;
+// "cannot tell yet: ..." where the interval does but so few pairs can never give such a p, or so many comparisons ask
+// for a smaller one. "no verdict ..." at each run's best evaluation, which is chosen on what it is measured on.
 std::string verdict(const compare::Comparison& comparison, const compare::Pair& pair);
+
+// A claim of the spec: "reproduced: zero equals the constant class within 2.0 points of accuracy: difference 0.0 (90 %
+// CI 0.0 to 0.0, 8 seeds); p < 0.0001, Holm < 0.0001". statement() is the claim alone.
+std::string verdict(const compare::Comparison& comparison, const compare::ClaimVerdict& claim);
+std::string statement(const compare::Comparison& comparison, const compare::ClaimVerdict& claim);
+const char* to_text(compare::ClaimVerdict::Outcome outcome);  // "reproduced", "not reproduced", "cannot tell"
+
+// Sentences speak of accuracy and F1 in points (hundredths), of everything else in its own unit.
+bool is_share(const std::string& metric);
+std::string amount(const std::string& metric, double value);      // "11.2", or "0.3100" of a loss
+std::string unit(const std::string& metric);                      // "points of accuracy", "loss"
+std::string level_text(const std::string& metric, double value);  // "80 %", "a loss of 0.5"
 
 // A share of the gain in plain words: "shuffled keeps 4.1 % of the gain from random to pretrained (95 % CI -2.0 %
 // to 10.3

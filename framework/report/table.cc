@@ -3,7 +3,9 @@
 
 #include "base/text.hpp"
 #include "compare/statistics.hpp"
+#include "report/details.hpp"
 #include "report/report.hpp"
+#include "report/sheet.hpp"
 
 namespace initlab::report {
 namespace {
@@ -38,19 +40,16 @@ std::string wrapped(const std::string& bullet, const std::string& sentence) {
   return out + line + "\n";
 }
 
-std::string title(const Comparison& comparison) {
-  return comparison.experiment + ": " + comparison.metric + " " + at_text(comparison.at) + ", " + comparison.better +
-         " is better; differences to " + comparison.baseline + ", paired by replicate\n" +
-         (comparison.gain ? "gain kept: (arm - " + comparison.gain->from + ") / (" + comparison.gain->to + " - " +
-                                comparison.gain->from + "), paired by replicate\n"
-                          : "");
-}
-
-std::string ci_text(const std::optional<compare::Interval>& interval) {
-  if (!interval) return "-";
-  std::string text = "[";
-  text += signed_number(interval->low) + ", " + signed_number(interval->high) + "]";
-  return text;
+std::string title(const Comparison& comparison, const Style& style) {
+  std::string line = comparison.experiment + ": " + comparison.metric + " " + at_text(comparison.at) + ", " +
+                     comparison.better + " is better; differences to " + comparison.baseline + ", paired by replicate";
+  std::string gain = comparison.gain ? "gain kept: (arm - " + comparison.gain->from + ") / (" + comparison.gain->to +
+                                           " - " + comparison.gain->from + "), paired by replicate"
+                                     : "";
+  if (style.format == Format::markdown)
+    return "## " + escaped(line + (gain.empty() ? "" : "; " + gain), style.format) + "\n";
+  if (style.format == Format::latex) return "% " + line + "\n" + (gain.empty() ? "" : "% " + gain + "\n");
+  return line + "\n" + (gain.empty() ? "" : gain + "\n");
 }
 
 const Pair* find_pair(const Comparison& comparison, const ArmSummary& arm) {
@@ -74,49 +73,143 @@ std::vector<std::string> share_cells(const Comparison& comparison, const ArmSumm
   return {"-", "-"};
 }
 
+// Several comparisons, for whose number p is adjusted.
+bool is_family(const Comparison& comparison) {
+  return std::count_if(comparison.pairs.begin(), comparison.pairs.end(), [](const Pair& pair) { return pair.n >= 2; }) >
+         1;
+}
+
 Row arm_row(const Comparison& comparison, const ArmSummary& arm) {
   Row row{arm.arm, std::to_string(arm.n), std::to_string(arm.failed), number(arm.mean), number(arm.stddev)};
   if (arm.arm == comparison.baseline) {
     row.insert(row.end(), {"baseline", "", ""});
   } else if (const Pair* pair = find_pair(comparison, arm); pair != nullptr && pair->n > 0) {
-    row.insert(row.end(), {signed_number(pair->difference), ci_text(pair->ci95), p_text(pair->p_sign_flip)});
+    row.insert(row.end(), {signed_number(pair->difference), interval_text(pair->ci95), p_text(pair->p_sign_flip)});
   } else {
     row.insert(row.end(), {"-", "-", "-"});
   }
+  if (is_family(comparison)) {
+    const Pair* pair = find_pair(comparison, arm);
+    row.push_back(arm.arm == comparison.baseline ? "" : pair != nullptr && pair->n >= 2 ? p_text(pair->p_holm) : "-");
+  }
   if (comparison.gain)
     for (std::string& cell : share_cells(comparison, arm)) row.push_back(std::move(cell));
-  if (comparison.threshold) row.push_back(steps_text(arm));
+  if (arm.threshold) row.push_back(steps_text(arm));
   return row;
 }
 
 std::string heading(const compare::Settings& settings) {
   std::vector<std::string> parts;
   for (const auto& [path, value] : settings) parts.push_back(path + " = " + compare::value_text(value));
-  return settings.empty() ? "" : base::join(parts, ", ") + "\n";
+  return base::join(parts, ", ");
+}
+
+// Of a threshold that is a median: 4 digits are enough to name it.
+double significant(double value) { return std::round(1e4 * value) / 1e4; }
+
+std::string mark_of(const Comparison& comparison, const compare::Anchor& anchor) {
+  return "[" + std::to_string(&anchor - comparison.anchors.data() + 1) + "]";
+}
+
+// Published numbers stand below the arm that they belong to; published() says whose they are.
+void add_anchors(const Comparison& comparison, const std::string& arm, std::vector<Row>& rows) {
+  for (const compare::Anchor& anchor : comparison.anchors)
+    if (anchor.arm == arm) rows.push_back({"  " + mark_of(comparison, anchor), "", "", number(anchor.value)});
+}
+
+Sheet arm_sheet(const Comparison& comparison, std::span<const ArmSummary> arms) {
+  Sheet sheet;
+  sheet.caption = heading(arms.front().settings);
+  sheet.rows = {{"arm", "n", "failed", "mean", "std", "difference", "95 % CI", "p"}};
+  Row& head = sheet.rows.front();
+  if (is_family(comparison)) head.emplace_back("Holm");
+  if (comparison.gain) head.insert(head.end(), {"gain kept", "95 % CI"});
+  if (arms.front().threshold) head.push_back("steps to " + base::number_text(significant(*arms.front().threshold)));
+  sheet.right.assign(head.size(), true);
+  sheet.right[0] = false;
+  if (arms.front().threshold) sheet.right.pop_back();
+  for (const ArmSummary& arm : arms) {
+    sheet.rows.push_back(arm_row(comparison, arm));
+    add_anchors(comparison, arm.arm, sheet.rows);
+  }
+  if (comparison.constant_class) sheet.rows.push_back({"constant class", "", "", number(*comparison.constant_class)});
+  add_anchors(comparison, "constant_class", sheet.rows);
+  add_anchors(comparison, "", sheet.rows);
+  return sheet;
+}
+
+std::vector<std::string> sentences(const Comparison& comparison, const compare::Settings& settings) {
+  std::vector<std::string> all;
+  for (const Pair& pair : comparison.pairs)
+    if (pair.settings == settings) all.push_back(verdict(comparison, pair));
+  for (const compare::Share& share : comparison.shares)
+    if (share.settings == settings) all.push_back(verdict(comparison, share));
+  for (const std::string& sentence : tuning_sentences(comparison, settings)) all.push_back(sentence);
+  return all;
+}
+
+// "beats" and "reproduced" in green, "not reproduced" in red, "cannot tell" in yellow: the words say it without colour.
+std::string coloured(const std::string& line, const Style& style) {
+  if (!style.colour) return line;
+  const std::pair<const char*, const char*> marks[] = {{"cannot tell yet", "33"}, {"cannot tell", "33"},
+                                                       {"not reproduced", "31"},  {"no verdict", "33"},
+                                                       {"reproduced", "32"},      {" beats ", "32"}};
+  for (const auto& [word, colour] : marks) {
+    const std::size_t at = line.find(word);
+    if (at == std::string::npos) continue;
+    const std::size_t size = std::string_view(word).size();
+    return line.substr(0, at) + "\x1b[" + colour + "m" + line.substr(at, size) + "\x1b[0m" + line.substr(at + size);
+  }
+  return line;
+}
+
+std::string bullets(const std::string& mark, const std::vector<std::string>& lines, const Style& style) {
+  std::string out;
+  for (const std::string& line : lines) switch (style.format) {
+      case Format::markdown:
+        out += "- " + escaped(line, style.format) + "\n";
+        break;
+      case Format::latex:
+        out += "% " + line + "\n";
+        break;
+      case Format::text:
+        out += coloured(wrapped(mark, line), style);
+    }
+  return out;
+}
+
+std::string section(const std::string& name, const std::string& body, const Style& style) {
+  if (body.empty()) return {};
+  if (style.format == Format::markdown) return "\n### " + name + "\n\n" + body;
+  return std::string("\n") + (style.format == Format::latex ? "% " : "") + name + "\n" + body;
 }
 
 // The arms of one grid point, from `first` on, and the verdicts on them; moves `first` behind them.
-std::string block(const Comparison& comparison, std::size_t& first) {
-  const compare::Settings& settings = comparison.arms[first].settings;
-  std::vector<Row> rows{{"arm", "n", "failed", "mean", "std", "difference", "95 % CI", "p"}};
-  std::vector<bool> right{false, true, true, true, true, true, true, true};
-  if (comparison.gain) {
-    rows.front().insert(rows.front().end(), {"gain kept", "95 % CI"});
-    right.insert(right.end(), {true, true});
-  }
-  if (comparison.threshold) rows.front().push_back("steps to " + base::number_text(*comparison.threshold));
-  for (; first < comparison.arms.size() && comparison.arms[first].settings == settings; ++first)
-    rows.push_back(arm_row(comparison, comparison.arms[first]));
-  if (comparison.constant_class) rows.push_back({"constant class", "", "", number(*comparison.constant_class)});
-  std::string out = heading(settings) + align(rows, right);
-  std::string verdicts;
-  for (const Pair& pair : comparison.pairs)
-    if (pair.settings == settings) verdicts += wrapped("* ", verdict(comparison, pair));
-  for (const compare::Share& share : comparison.shares)
-    if (share.settings == settings) verdicts += wrapped("* ", verdict(comparison, share));
-  for (const std::string& sentence : tuning_sentences(comparison, settings)) verdicts += wrapped("* ", sentence);
-  if (!verdicts.empty()) out += "\n" + verdicts;
-  return out;
+std::string block(const Comparison& comparison, std::size_t& first, const Style& style) {
+  std::size_t last = first + 1;
+  while (last < comparison.arms.size() && comparison.arms[last].settings == comparison.arms[first].settings) ++last;
+  const std::span<const ArmSummary> arms = std::span(comparison.arms).subspan(first, last - first);
+  first = last;
+  std::string out = write(arm_sheet(comparison, arms), style);
+  if (style.details)
+    for (const Sheet& sheet : detail_sheets(comparison, arms)) out += "\n" + write(sheet, style);
+  const std::string verdicts = bullets("* ", sentences(comparison, arms.front().settings), style);
+  return verdicts.empty() ? out : out + "\n" + verdicts;
+}
+
+std::string claims(const Comparison& comparison, const Style& style) {
+  std::vector<std::string> lines;
+  for (const compare::ClaimVerdict& claim : comparison.claims)
+    lines.push_back((claim.settings.empty() ? "" : compare::text(claim.settings) + ": ") + verdict(comparison, claim));
+  return section("claims, as the spec stated them before the runs", bullets("* ", lines, style), style);
+}
+
+std::string published(const Comparison& comparison, const Style& style) {
+  std::vector<std::string> lines;
+  for (const compare::Anchor& anchor : comparison.anchors)
+    lines.push_back(mark_of(comparison, anchor) + " " + number(anchor.value) + ": " + anchor.text + "; " +
+                    anchor.source);
+  return section("published, not measured here", bullets("- ", lines, style), style);
 }
 
 }  // namespace
@@ -180,15 +273,15 @@ std::string align(const std::vector<std::vector<std::string>>& rows, const std::
   return out;
 }
 
-std::string table(const Comparison& comparison) {
-  std::string out = title(comparison);
+std::string table(const Comparison& comparison, const Style& style) {
+  std::string out = title(comparison, style);
   for (std::size_t i = 0; i < comparison.arms.size();) {
     out += "\n";
-    out += block(comparison, i);
+    out += block(comparison, i, style);
   }
-  if (!comparison.notes.empty()) out += "\nnotes\n";
-  for (const std::string& note : comparison.notes) out += wrapped("- ", note);
-  return out;
+  out += published(comparison, style);
+  out += claims(comparison, style);
+  return out + section("notes", bullets("- ", comparison.notes, style), style);
 }
 
 }  // namespace initlab::report

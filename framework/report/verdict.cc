@@ -8,21 +8,20 @@
 namespace initlab::report {
 namespace {
 
-constexpr double kAlpha = 0.05;
+std::string seeds_text(std::int64_t n) { return std::to_string(n) + (n == 1 ? " paired seed" : " paired seeds"); }
 
-std::string pairs_text(std::int64_t n) { return std::to_string(n) + (n == 1 ? " pair" : " pairs"); }
-
-// What a test counts: "8 pairs", or "4 pre-training replicates" where several pairs share one.
+// What a test counts: "8 paired seeds", or "4 pre-training replicates" where several pairs share one.
 std::string units_text(const compare::Pair& pair) {
-  return pair.n == pair.replicates ? pairs_text(pair.n) : std::to_string(pair.n) + " pre-training replicates";
+  return pair.n == pair.replicates ? seeds_text(pair.n) : std::to_string(pair.n) + " pre-training replicates";
 }
 
 std::string p_phrase(double p) { return p < 1e-4 ? "p < 0.0001" : "p = " + p_text(p); }
 
-// The fewest pairs whose smallest p lies below alpha.
-std::int64_t fewest_pairs() {
+// The fewest pairs whose smallest p lies below alpha; nothing where drawn patterns never give so small a p.
+std::optional<std::int64_t> fewest_pairs(double alpha) {
   std::size_t n = 1;
-  while (compare::smallest_sign_flip_p(n) >= kAlpha) ++n;
+  while (compare::smallest_sign_flip_p(n) >= alpha)
+    if (++n > 2 * compare::kExactPairs) return std::nullopt;
   return static_cast<std::int64_t>(n);
 }
 
@@ -34,58 +33,170 @@ const compare::ArmSummary* find(const compare::Comparison& comparison, const std
   return found == comparison.arms.end() ? nullptr : &*found;
 }
 
-// "zero never", "pretrained 120", "xavier 400 (5 of 8 runs)", "xavier in 3 of 8 runs only"
-std::string reach_text(const compare::ArmSummary& arm) {
-  const auto runs = static_cast<std::int64_t>(arm.steps_to_threshold.size());
-  const auto reached = std::count_if(arm.steps_to_threshold.begin(), arm.steps_to_threshold.end(),
-                                     [](const auto& step) { return step.has_value(); });
-  if (reached == 0) return arm.arm + " never";
-  const std::string share = std::to_string(reached) + " of " + std::to_string(runs) + " runs";
-  const std::optional<std::int64_t> median = compare::median_steps(arm.steps_to_threshold);
-  if (!median) return arm.arm + " in " + share + " only";
-  return arm.arm + " " + std::to_string(*median) + (reached < runs ? " (" + share + ")" : "");
+std::int64_t reached(const compare::ArmSummary& arm) {
+  return std::count_if(arm.steps_to_threshold.begin(), arm.steps_to_threshold.end(),
+                       [](const auto& step) { return step.has_value(); });
 }
 
-// "; steps to 0.85: pretrained 120, zero never"
-std::string threshold_clause(const compare::Comparison& comparison, const compare::Pair& pair) {
-  if (!comparison.threshold) return {};
-  const compare::ArmSummary* baseline = find(comparison, comparison.baseline, pair.settings);
-  const compare::ArmSummary* arm = find(comparison, pair.arm, pair.settings);
-  if (baseline == nullptr || arm == nullptr || baseline->n == 0 || arm->n == 0) return {};
-  return "; steps to " + base::number_text(*comparison.threshold) + ": " + reach_text(*baseline) + ", " +
-         reach_text(*arm);
+// "after 120 steps", "after 400 steps in 5 of 8 runs", "in 3 of 8 runs"
+std::string when_text(const compare::ArmSummary& arm) {
+  const auto runs = static_cast<std::int64_t>(arm.steps_to_threshold.size());
+  const std::string share = "in " + std::to_string(reached(arm)) + " of " + std::to_string(runs) + " runs";
+  const std::optional<std::int64_t> median = compare::median_steps(arm.steps_to_threshold);
+  if (!median) return share;
+  return "after " + std::to_string(*median) + " steps" + (reached(arm) < runs ? " " + share : "");
 }
+
+// " and reaches 80 % after 120 steps; zero never did"
+std::string threshold_clause(const compare::Comparison& comparison, const compare::ArmSummary* winner,
+                             const compare::ArmSummary* loser) {
+  if (winner == nullptr || loser == nullptr || !winner->threshold || winner->n == 0 || loser->n == 0) return {};
+  const std::string level = level_text(comparison.metric, *winner->threshold);
+  const bool first = reached(*winner) > 0, second = reached(*loser) > 0;
+  if (!first && !second) return "; neither reaches " + level;
+  if (!first) return "; it never reaches " + level + ", " + loser->arm + " does " + when_text(*loser);
+  return " and reaches " + level + " " + when_text(*winner) +
+         (second ? ", " + loser->arm + " " + when_text(*loser) : "; " + loser->arm + " never did");
+}
+
+std::size_t tested_pairs(const compare::Comparison& comparison) {
+  return static_cast<std::size_t>(std::count_if(comparison.pairs.begin(), comparison.pairs.end(),
+                                                [](const compare::Pair& pair) { return pair.n >= 2; }));
+}
+
+// "; about 14 seeds would tell, were the difference as seen"
+std::string seeds_clause(std::size_t needed, std::int64_t have) {
+  if (static_cast<std::int64_t>(needed) <= have) return {};
+  return "; about " + std::to_string(needed) + " seeds would tell, were the difference as seen";
+}
+
+// "; 5 paired seeds cannot show p < 0.05, 6 can"
+std::string too_few_clause(const compare::Pair& pair, double alpha) {
+  const std::optional<std::int64_t> fewest = fewest_pairs(alpha);
+  return "; " + units_text(pair) + " cannot show p < " + (alpha == 0.05 ? "0.05" : p_text(alpha)) +
+         (fewest ? ", " + std::to_string(*fewest) + " can" : ", nor can more at this look");
+}
+
+// A signed difference in the unit in which the sentences speak: "+1.2 points of accuracy".
+std::string signed_amount(const std::string& metric, double value) {
+  const std::string text = amount(metric, value);
+  return value > 0 && text.find_first_of("123456789") != std::string::npos ? "+" + text : text;
+}
+
+std::string claim_end(const std::string& end) { return end == "constant_class" ? "the constant class" : end; }
 
 }  // namespace
+
+bool is_share(const std::string& metric) { return metric == "accuracy" || metric == "f1"; }
+
+std::string amount(const std::string& metric, double value) {
+  if (!is_share(metric)) return number(value);
+  if (!std::isfinite(value)) return "-";
+  const std::string text = base::fixed(100 * value, 1);
+  return text == "-0.0" ? "0.0" : text;
+}
+
+std::string unit(const std::string& metric) { return (is_share(metric) ? "points of " : "") + metric; }
+
+std::string level_text(const std::string& metric, double value) {
+  const std::string text = base::number_text(is_share(metric) ? std::round(1e4 * value) / 100 : value);
+  return is_share(metric) ? text + " %" : "a " + metric + " of " + text;
+}
 
 std::string verdict(const compare::Comparison& comparison, const compare::Pair& pair) {
   const std::string& arm = pair.arm;
   const std::string& baseline = comparison.baseline;
+  const std::string& metric = comparison.metric;
   const std::string unknown = "cannot tell " + arm + " from " + baseline;
+  const auto signed_text = [&](double value) { return signed_amount(metric, value); };
+  const std::string seen = signed_text(pair.difference) + " " + unit(metric);
   if (pair.n == 0) return unknown + ": no replicate has a value in both";
-  if (pair.n == 1) return unknown + ": one pair (" + signed_number(pair.difference) + ") says nothing about its spread";
+  if (pair.n == 1) return unknown + ": one pair (" + seen + ") says nothing about its spread";
   const double low = pair.ci95->low, high = pair.ci95->high;
-  if (low == 0 && high == 0) return arm + " and " + baseline + " gave equal values in all " + units_text(pair);
+  if (low == 0 && high == 0) return arm + " and " + baseline + " gave equal values with all " + units_text(pair);
 
+  const std::string holm = tested_pairs(comparison) > 1 ? ", Holm " + p_text(pair.p_holm) : "";
   const auto evidence = [&](const std::string& from, const std::string& to) {
-    return " (95 % CI " + from + " to " + to + ", " + units_text(pair) + ", " + p_phrase(pair.p_sign_flip) + ")";
+    return " (95 % CI " + from + " to " + to + ", " + units_text(pair) + ", " + p_phrase(pair.p_sign_flip) + holm + ")";
   };
-  const bool too_few = compare::smallest_sign_flip_p(static_cast<std::size_t>(pair.n)) >= kAlpha;
-  const std::string why_not =
-      too_few ? "; " + units_text(pair) + " cannot show p < 0.05, " + std::to_string(fewest_pairs()) + " can" : "";
-  if ((low <= 0 && high >= 0) || (pair.p_sign_flip >= kAlpha && !too_few))
-    return unknown + ": difference " + signed_number(pair.difference) +
-           evidence(signed_number(low), signed_number(high)) + why_not;
+  if (comparison.at == "best")
+    return "no verdict on " + arm + " and " + baseline +
+           ": each run's best evaluation was chosen on the data that it is "
+           "measured on; difference " +
+           seen + evidence(signed_text(low), signed_text(high));
+  const double alpha = comparison.alpha;
+  const bool too_few = compare::smallest_sign_flip_p(static_cast<std::size_t>(pair.n)) >= alpha;
+  const std::string why_not = too_few                     ? too_few_clause(pair, alpha)
+                              : pair.n == pair.replicates ? seeds_clause(pair.seeds_needed, pair.n)
+                                                          : "";
+  if ((low <= 0 && high >= 0) || (pair.p_sign_flip >= alpha && !too_few))
+    return unknown + ": difference " + seen + evidence(signed_text(low), signed_text(high)) + why_not;
 
   // One side of 0: said from the winner's side.
   const bool arm_wins = (pair.difference > 0) == (comparison.better == "higher");
   const std::string& winner = arm_wins ? arm : baseline;
   const std::string& loser = arm_wins ? baseline : arm;
   const bool positive = pair.difference > 0;
-  const std::string by = " by " + number(std::abs(pair.difference)) + " " + comparison.metric +
-                         evidence(number(positive ? low : -high), number(positive ? high : -low));
+  const std::string by = " by " + amount(metric, std::abs(pair.difference)) + " " + unit(metric) +
+                         evidence(amount(metric, positive ? low : -high), amount(metric, positive ? high : -low));
   if (too_few) return "cannot tell yet: " + winner + " leads " + loser + by + why_not;
-  return winner + " beats " + loser + by + threshold_clause(comparison, pair);
+  if (pair.p_holm >= alpha)
+    return "cannot tell yet: " + winner + " leads " + loser + by + "; alone that would do, but not as one of " +
+           std::to_string(tested_pairs(comparison)) + " comparisons";
+  return winner + " beats " + loser + by +
+         threshold_clause(comparison, find(comparison, winner, pair.settings), find(comparison, loser, pair.settings));
+}
+
+const char* to_text(compare::ClaimVerdict::Outcome outcome) {
+  switch (outcome) {
+    case compare::ClaimVerdict::Outcome::reproduced:
+      return "reproduced";
+    case compare::ClaimVerdict::Outcome::not_reproduced:
+      return "not reproduced";
+    case compare::ClaimVerdict::Outcome::cannot_tell:
+      return "cannot tell";
+  }
+  return "";
+}
+
+std::string statement(const compare::Comparison& comparison, const compare::ClaimVerdict& claim) {
+  using Kind = compare::ClaimVerdict::Kind;
+  std::vector<std::string> ends;
+  for (const std::string& end : claim.ends) ends.push_back(claim_end(end));
+  if (claim.kind == Kind::equal)
+    return ends[0] + " equals " + ends[1] + " within " + amount(comparison.metric, claim.margin) + " " +
+           unit(comparison.metric);
+  if (claim.kind == Kind::better) return ends[0] + " is better than " + ends[1];
+  return base::join(ends, " > ");
+}
+
+std::string verdict(const compare::Comparison& comparison, const compare::ClaimVerdict& claim) {
+  using Outcome = compare::ClaimVerdict::Outcome;
+  const std::string& metric = comparison.metric;
+  std::string text = std::string(to_text(claim.outcome)) + ": " + statement(comparison, claim);
+  std::vector<std::string> links;
+  for (std::size_t i = 0; i < claim.links.size(); ++i) {
+    const compare::PairedMean& link = claim.links[i];
+    const std::optional<compare::Interval>& interval = claim.ci90 ? claim.ci90 : link.ci95;
+    const std::string who =
+        claim.ends.size() > 2 ? claim_end(claim.ends[i]) + " - " + claim_end(claim.ends[i + 1]) + " " : "difference ";
+    if (link.n == 0) continue;
+    links.push_back(who + signed_amount(metric, link.difference) +
+                    (interval
+                         ? std::string(claim.ci90 ? " (90" : " (95") + " % CI " + signed_amount(metric, interval->low) +
+                               " to " + signed_amount(metric, interval->high) + ", "
+                         : " (") +
+                    std::to_string(link.n) + (link.n == 1 ? " seed)" : " seeds)"));
+  }
+  if (!links.empty()) {
+    text += ": " + base::join(links, ", ");
+    text += "; " + p_phrase(claim.p) + (comparison.claims.size() > 1 ? ", Holm " + p_text(claim.p_holm) : "");
+  }
+  if (claim.outcome == Outcome::cannot_tell) {
+    text += "; " + claim.reason;
+    if (!claim.links.empty()) text += seeds_clause(claim.seeds_needed, claim.links.front().n);
+  }
+  return text;
 }
 
 std::string tuning_way(const compare::Tuning& tuning) {

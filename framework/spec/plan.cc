@@ -137,9 +137,12 @@ void check_axes_beside_tune(const std::vector<Axis>& axes, const Node& document)
   }
 }
 
+// An arm of no steps shows its initial weights as they are, and has no learning rate to choose.
+bool trains(const config::TrainingConfig& training) { return training.epochs != 0 && training.steps != 0; }
+
 // Every arm gets the same chances: the same rates, and as many steps on as many examples with each.
 void check_equal_budget(const Node& arm, const std::string& path, const config::TrainingConfig& training,
-                        const config::TrainingConfig& of_first_arm) {
+                        const config::TrainingConfig& of_first) {
   const Node* own = arm.find("training");
   const Node* optimizer = own == nullptr ? nullptr : own->find("optimizer");
   if (const Node* rate = optimizer == nullptr ? nullptr : optimizer->find("learning_rate"))
@@ -148,7 +151,7 @@ void check_equal_budget(const Node& arm, const std::string& path, const config::
   if (training.seconds)
     throw Error({training.place, "training.seconds", "epochs or steps beside training.tune",
                  base::number_text(*training.seconds), "equal time is not an equal number of steps"});
-  const auto same = [&](auto config::TrainingConfig::*field) { return training.*field == of_first_arm.*field; };
+  const auto same = [&](auto config::TrainingConfig::*field) { return training.*field == of_first.*field; };
   if (!same(&config::TrainingConfig::epochs) || !same(&config::TrainingConfig::steps) ||
       !same(&config::TrainingConfig::batch))
     throw Error({own == nullptr ? training.place : own->mark.text(), path + ".training",
@@ -212,7 +215,7 @@ void expand_point(const Node& document, const Frame& frame, const Grid& grid, co
   common.log = frame.log;
   common.plugins = frame.plugins;
   common.tune = frame.tune;
-  const std::size_t first = expansion.plans.size();
+  std::optional<config::TrainingConfig> budget;  // of the first arm that is tuned
   if (const Node* training = at_point.find("training")) read_training(*training, "training");
   for (const Entry& entry : at_point.find("arms")->entries) {
     const Arm arm = read_arm(entry.value, "arms." + entry.key);
@@ -221,14 +224,16 @@ void expand_point(const Node& document, const Frame& frame, const Grid& grid, co
     plan.arm = entry.key;
     plan.init = arm.init;
     plan.training = arm_training(at_point, arm, axes, point);
+    if (!trains(plan.training)) plan.tune.reset();
     for (std::int64_t replicate = 0; replicate < frame.seeds.replicates; ++replicate) {
       plan.replicate = replicate;
       plan.seeds = derive_seeds(frame.seeds, plan.role, replicate);
       pair_with_pretraining(plan);
       expansion.plans.push_back(plan);
     }
-    if (!frame.tune) continue;
-    check_equal_budget(entry.value, "arms." + entry.key, plan.training, expansion.plans[first].training);
+    if (!plan.tune) continue;
+    if (!budget) budget = plan.training;
+    check_equal_budget(entry.value, "arms." + entry.key, plan.training, *budget);
     add_tuning(plan, frame, expansion.tuning);
   }
 }

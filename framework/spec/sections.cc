@@ -256,11 +256,95 @@ void check_gain(const Node& node, const config::GainConfig& gain, const std::vec
   if (*gain.from == *gain.to) fail_value(*node.find("to"), "compare.gain.to", "another arm than compare.gain.from");
 }
 
+using Names = std::vector<std::string>;
+
+// The named end of a claim: an arm, or (where `constants` says so) the constant class.
+void check_end(const Node& claim, const std::string& path, const char* key, const std::optional<std::string>& name,
+               const Names& arms, bool constants) {
+  const std::string expected = constants ? "an arm, or constant_class" : "the name of an arm";
+  if (!name) throw Error({claim.mark.text(), join_path(path, key), expected, "nothing", ""});
+  Names known = arms;
+  if (constants) known.emplace_back(config::kConstantClass);
+  if (std::find(known.begin(), known.end(), *name) == known.end())
+    fail_value(*claim.find(key), join_path(path, key), expected, base::did_you_mean(*name, known));
+}
+
+void check_order(const Node& claim, const std::string& path, const Names& order, const Names& arms) {
+  const Node& list = *claim.find("order");
+  const std::string at = join_path(path, "order");
+  if (!list.is_sequence() || order.size() < 2)
+    fail_value(list, at, "two arms or more, best first", "order: [pretrained, top_again, random]");
+  Names known = arms;
+  known.emplace_back(config::kConstantClass);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const std::string here = at + "[" + std::to_string(i) + "]";
+    if (std::find(known.begin(), known.end(), order[i]) == known.end())
+      fail_value(list.items[i], here, "an arm, or constant_class", base::did_you_mean(order[i], known));
+    if (std::find(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(i), order[i]) !=
+        order.begin() + static_cast<std::ptrdiff_t>(i))
+      fail_value(list.items[i], here, "each arm once");
+  }
+}
+
+// Exactly one of the three forms, whole, about arms that exist.
+void check_claim(const Node& node, const std::string& path, const config::ClaimConfig& claim, const Names& arms) {
+  const std::string hint =
+      "{better: pretrained, than: random}, {equal: random, to: constant_class, margin: 0.02}, or {order: [pretrained, "
+      "top_again, random]}";
+  if (int{node.has("equal")} + int{node.has("better")} + int{node.has("order")} != 1)
+    throw Error({node.mark.text(), path, "one of equal, better and order", node.got(), hint});
+  const Names keys = node.has("equal")    ? Names{"equal", "to", "margin"}
+                     : node.has("better") ? Names{"better", "than"}
+                                          : Names{"order"};
+  check_keys(node, path, keys);
+  if (node.has("order")) return check_order(node, path, claim.order, arms);
+  const char* first = keys[0].c_str();
+  const char* second = keys[1].c_str();
+  const std::optional<std::string>& subject = node.has("equal") ? claim.equal : claim.better;
+  const std::optional<std::string>& other = node.has("equal") ? claim.to : claim.than;
+  check_end(node, path, first, subject, arms, false);
+  check_end(node, path, second, other, arms, true);
+  if (*subject == *other)
+    fail_value(*node.find(second), join_path(path, second), "another arm than " + path + "." + first);
+  if (node.has("equal") && !claim.margin)
+    throw Error({node.mark.text(), join_path(path, "margin"), "the largest difference that counts as none", "nothing",
+                 "without a margin nothing can be shown to be equal"});
+}
+
+void check_anchor(const Node& node, const std::string& path, const config::AnchorConfig& anchor, const Names& arms) {
+  for (const char* key : {"text", "value", "source"})
+    if (!node.has(key))
+      throw Error({node.mark.text(), join_path(path, key), "text, value and source", "nothing",
+                   "{text: random normal, value: 0.683, source: \"Kovaleva et al. 2019, Table 1\"}"});
+  if (anchor.arm) check_end(node, path, "arm", anchor.arm, arms, true);
+}
+
+// The i-th entry of a list that read_fields has taken; one entry may stand without the list.
+const Node& entry_of(const Node& list, std::size_t i) { return list.is_sequence() ? list.items[i] : list; }
+
+void check_claims(const Node& node, const config::CompareConfig& compare, const Names& arms) {
+  const Node* claims = node.find("claims");
+  for (std::size_t i = 0; i < compare.claims.size(); ++i)
+    check_claim(entry_of(*claims, i), "compare.claims[" + std::to_string(i) + "]", compare.claims[i], arms);
+  if (!compare.claims.empty() && compare.at == "best")
+    fail_value(*node.find("at"), "compare.at", "last or step:N beside claims",
+               "the best evaluation is chosen on the data that the claims are judged on");
+  const Node* anchors = node.find("anchors");
+  for (std::size_t i = 0; i < compare.anchors.size(); ++i)
+    check_anchor(entry_of(*anchors, i), "compare.anchors[" + std::to_string(i) + "]", compare.anchors[i], arms);
+}
+
 }  // namespace
 
 config::CompareConfig read_compare(const Node& node, const std::vector<std::string>& arms) {
   config::CompareConfig compare;
-  read_fields(node, "compare", compare);
+  Node numbers = node;
+  if (const Node* threshold = numbers.find("threshold");
+      threshold != nullptr && threshold->is_scalar() && threshold->text == "baseline") {
+    compare.threshold_of_baseline = true;
+    numbers.erase("threshold");
+  }
+  read_fields(numbers, "compare", compare);
   if (compare.baseline && std::find(arms.begin(), arms.end(), *compare.baseline) == arms.end())
     fail_value(*node.find("baseline"), "compare.baseline", "the name of an arm",
                base::did_you_mean(*compare.baseline, arms));
@@ -269,6 +353,7 @@ config::CompareConfig read_compare(const Node& node, const std::vector<std::stri
   if (compare.at != "last" && compare.at != "best" && !(step && *step >= 0))
     fail_value(*node.find("at"), "compare.at", "last, best or step:N");
   if (const Node* gain = node.find("gain")) check_gain(*gain, compare.gain, arms);
+  check_claims(node, compare, arms);
   return compare;
 }
 

@@ -86,6 +86,15 @@ void note_continuation(const Continuation& from, const Machine& machine, record:
                            machine.cpu + ", threads: " + std::to_string(machine.threads));
 }
 
+// What compare/ reads back: the keys that the header has no field for.
+std::string design_text(const config::CompareConfig& compare) {
+  base::Json design = config::to_json(compare);
+  base::Json kept = base::Json::object();
+  for (const char* key : {"claims", "anchors", "planned_seeds"}) kept[key] = design[key];
+  if (compare.threshold_of_baseline) kept["threshold"] = "baseline";
+  return base::json_text(kept);
+}
+
 }  // namespace
 
 train::DiagnosticsSource diagnostics_source(const Prepared& p) {
@@ -105,6 +114,7 @@ void describe_comparison(const Prepared& p, record::RunHeader& header) {
   header.baseline = p.plan.compare.baseline.value_or("");
   header.gain_from = p.plan.compare.gain.from.value_or("");
   header.gain_to = p.plan.compare.gain.to.value_or("");
+  header.design = design_text(p.plan.compare);
   header.tuning = p.plan.tuned.is_null() ? "" : base::json_text(p.plan.tuned);
 }
 

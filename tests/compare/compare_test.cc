@@ -194,7 +194,7 @@ TEST(Compare, GridPointsStandApart) {
   EXPECT_EQ(label(result.arms[4].arm, result.arms[4].settings), "zero (lr = 0.001)");
   EXPECT_EQ(result.pairs.size(), 2u);
   EXPECT_NOTE(result, "no run of the baseline pretrained at lr = 0.001: no differences there");
-  EXPECT_NOTE(result, "2 comparisons: p values and intervals are not adjusted for their number");
+  EXPECT_NOTE(result, "2 comparisons: verdicts ask for p adjusted for their number (Holm); intervals are not adjusted");
 }
 
 TEST(Compare, SettingsInAnotherOrderAreTheSamePoint) {
@@ -338,6 +338,24 @@ TEST(Notes, MixedMachinesDataAndCheckpoints) {
               "mixed checkpoints (0123456789ab; abcdef012345): a difference is not of the initialization alone");
 }
 
+TEST(Notes, UnequalTrainingIsSaid) {
+  Runs runs = eight_pairs();
+  for (record::Run& one : runs) {
+    const bool zero = one.header.arm == "zero";
+    one.header.plan = std::string(R"({"training":{"epochs":)") + (zero ? "0" : "3") + R"(,"evaluate":{"every":)" +
+                      (zero ? "1" : "2") + R"(},"optimizer":{"learning_rate":1}}})";
+  }
+  EXPECT_NOTE(
+      compare(runs, {}),
+      "zero trains otherwise than pretrained: epochs (0, 3); the difference is not of the initialization alone");
+  for (record::Run& one : runs)
+    one.header.plan =
+        R"({"training":{"optimizer":{"learning_rate":)" + std::string(one.header.arm == "zero" ? "1" : "2") + "}}}";
+  EXPECT_NOTE(compare(runs, {}),
+              "zero trains otherwise than pretrained: optimizer.learning_rate (1, 2); the difference is not of the "
+              "initialization alone");
+}
+
 TEST(Notes, ManyPairsAreDrawn) {
   Runs runs;
   for (int r = 0; r < 21; ++r) {
@@ -387,7 +405,7 @@ TEST(Errors, RunsThatDoNotCompare) {
   runs[3].header.experiment = "other";
   EXPECT_EQ(error_of(runs),
             "results/zero-1.h5: experiment: expected \"why\" as in results/pretrained-0.h5, got \"other\"\n"
-            "  hint: compare one experiment at a time");
+            "  hint: compare one experiment at a time, or --together as one design");
   runs = eight_pairs();
   runs[3].header.task = "mrpc";
   EXPECT_EQ(error_of(runs),

@@ -110,8 +110,9 @@ TEST(Hostile, OlderFilesWithoutTheAuditAreRead) {
     for (const char* name : {"place", "stream", "requested_mean", "requested_std", "zeros", "effective_rank",
                              "source_sha256", "sha256_first_step"})
       EXPECT_GE(H5Ldelete(file, (std::string("/init/") + name).c_str(), H5P_DEFAULT), 0) << name;
-    for (const char* name : {"/provenance/unused", "/provenance/role", "/provenance/tuning", "/comparison/gain_from",
-                             "/comparison/gain_to", "/provenance/checkpoint_replicate", "/provenance/cores"})
+    for (const char* name :
+         {"/provenance/unused", "/provenance/role", "/provenance/tuning", "/comparison/gain_from",
+          "/comparison/gain_to", "/comparison/design", "/provenance/checkpoint_replicate", "/provenance/cores"})
       EXPECT_GE(H5Ldelete(file, name, H5P_DEFAULT), 0) << name;
   });
   const record::Run run = read_run(folder / "run.h5");
@@ -121,7 +122,7 @@ TEST(Hostile, OlderFilesWithoutTheAuditAreRead) {
   EXPECT_TRUE(std::isnan(run.init[1].requested_mean) && std::isnan(run.init[1].requested_stddev));
   EXPECT_TRUE(std::isnan(run.init[1].zeros) && std::isnan(run.init[1].effective_rank));
   EXPECT_TRUE(run.header.checkpoint_unused.empty());
-  EXPECT_EQ(run.header.gain_from + run.header.gain_to + run.header.tuning, "");
+  EXPECT_EQ(run.header.gain_from + run.header.gain_to + run.header.design + run.header.tuning, "");
   EXPECT_EQ(run.header.role, record::kRunRole);
   EXPECT_EQ(run.header.checkpoint_replicate, -1);
   EXPECT_EQ(run.header.cores, "");

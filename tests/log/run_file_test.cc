@@ -58,6 +58,7 @@ void expect_equal(const record::RunHeader& a, const record::RunHeader& b) {
   EXPECT_EQ(a.baseline, b.baseline);
   EXPECT_EQ(a.gain_from, b.gain_from);
   EXPECT_EQ(a.gain_to, b.gain_to);
+  EXPECT_EQ(a.design, b.design);
   EXPECT_EQ(a.task, b.task);
   EXPECT_EQ(a.metric_names, b.metric_names);
   EXPECT_EQ(a.constant_class, b.constant_class);

@@ -48,6 +48,7 @@ inline record::RunHeader sample_header() {
   h.baseline = "pretrained";
   h.gain_from = "random";
   h.gain_to = "pretrained";
+  h.design = R"({"claims":[{"better":"pretrained","than":"random"}]})";
   h.task = "mrpc";
   h.metric_names = {"accuracy", "f1"};
   h.constant_class = {0.684, 0.812};

@@ -45,6 +45,11 @@ std::string kind_text(const config::Check& check) {
                                                                    : "text");
 }
 
+template <class T>
+struct IsListOfStructs : std::false_type {};
+template <config::HasFields T>
+struct IsListOfStructs<std::vector<T>> : std::true_type {};
+
 // The rows of a struct: | `training.batch` | an integer from 1 to 1048576 | 32 | sequences an optimizer step |
 template <class T>
 void add_rows(const std::string& path, const T& defaults, std::vector<std::string>& rows) {
@@ -52,6 +57,8 @@ void add_rows(const std::string& path, const T& defaults, std::vector<std::strin
     using Member = std::decay_t<decltype(member)>;
     if constexpr (config::HasFields<Member>) {
       add_rows(join_path(path, name), member, rows);
+    } else if constexpr (IsListOfStructs<Member>::value) {
+      add_rows(join_path(path, name) + "[]", typename Member::value_type{}, rows);
     } else {
       rows.push_back("| `" + join_path(path, name) + "` | " + kind_text<typename Plain<Member>::Type>(check) + " | " +
                      default_text(member) + " | " + meaning + " |");

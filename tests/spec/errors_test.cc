@@ -387,6 +387,62 @@ TEST(Errors, Tune) {
   });
 }
 
+TEST(Errors, Claims) {
+  // A claim begins in line 7, column 20.
+  const auto claim = [](const std::string& text, const std::string& more = "") {
+    return kSmall + "  one: {use: one}\ncompare: {claims: [" + text + "]" + more + "}\n";
+  };
+  const std::string hint =
+      "\n  hint: {better: pretrained, than: random}, {equal: random, to: constant_class, margin: 0.02}, or {order: "
+      "[pretrained, top_again, random]}";
+  expect_all({
+      {claim("{}"), "s.yaml:7:20: compare.claims[0]: expected one of equal, better and order, got a map" + hint},
+      {claim("{better: one, than: zero}, {margin: 1}"),
+       "s.yaml:7:47: compare.claims[1]: expected one of equal, better and order, got a map" + hint},
+      {claim("{better: one, order: [one, zero]}"),
+       "s.yaml:7:20: compare.claims[0]: expected one of equal, better and order, got a map" + hint},
+      {claim("{best: one}"),
+       "s.yaml:7:21: unknown key \"compare.claims[0].best\"\n  hint: one of equal, to, margin, better, than, order"},
+      {claim("{better: one}"), "s.yaml:7:20: compare.claims[0].than: expected an arm, or constant_class, got nothing"},
+      {claim("{better: oen, than: zero}"),
+       "s.yaml:7:29: compare.claims[0].better: expected the name of an arm, got \"oen\"\n  hint: did you mean "
+       "\"one\"?"},
+      {claim("{better: one, than: constant_clas}"),
+       "s.yaml:7:40: compare.claims[0].than: expected an arm, or constant_class, got \"constant_clas\"\n  hint: did "
+       "you "
+       "mean \"constant_class\"?"},
+      {claim("{better: one, than: one}"),
+       "s.yaml:7:40: compare.claims[0].than: expected another arm than compare.claims[0].better, got \"one\""},
+      {claim("{better: one, than: zero, margin: 0.1}"),
+       "s.yaml:7:46: unknown key \"compare.claims[0].margin\"\n  hint: one of better, than"},
+      {claim("{equal: one, to: zero, margin: -0.1}"),
+       "s.yaml:7:51: compare.claims[0].margin: expected a number above 0, got \"-0.1\""},
+      {claim("{equal: one, to: zero}"),
+       "s.yaml:7:20: compare.claims[0].margin: expected the largest difference that counts as none, got nothing\n  "
+       "hint: "
+       "without a margin nothing can be shown to be equal"},
+      {claim("{order: [one]}"),
+       "s.yaml:7:28: compare.claims[0].order: expected two arms or more, best first, got a list\n  hint: order: "
+       "[pretrained, top_again, random]"},
+      {claim("{order: [one, two]}"),
+       "s.yaml:7:34: compare.claims[0].order[1]: expected an arm, or constant_class, got \"two\"\n  hint: one of zero, "
+       "one, constant_class"},
+      {claim("{order: [one, zero, one]}"),
+       "s.yaml:7:40: compare.claims[0].order[2]: expected each arm once, got \"one\""},
+      {claim("{better: one, than: zero}", ", at: best"),
+       "s.yaml:7:52: compare.at: expected last or step:N beside claims, got \"best\"\n  hint: the best evaluation is "
+       "chosen on the data that the claims are judged on"},
+      {claim("", ", anchors: [{text: x, value: 1}]"),
+       "s.yaml:7:33: compare.anchors[0].source: expected text, value and source, got nothing\n  hint: {text: random "
+       "normal, value: 0.683, source: \"Kovaleva et al. 2019, Table 1\"}"},
+      {claim("", ", anchors: [{text: x, value: 1, source: y, arm: oen}]"),
+       "s.yaml:7:69: compare.anchors[0].arm: expected an arm, or constant_class, got \"oen\"\n  hint: did you mean "
+       "\"one\"?"},
+      {with("compare: {planned_seeds: 1}"),
+       "s.yaml:6:26: compare.planned_seeds: expected an integer of at least 2, got \"1\""},
+  });
+}
+
 TEST(Errors, SeedsGridCompare) {
   expect_all({
       {with("seeds: 5"), "s.yaml:6:8: seeds: expected a map, got \"5\""},

@@ -179,6 +179,38 @@ TEST(Plan, GridIsACartesianProductWithTheLastKeyFastest) {
   expect_round_trip(spec);
 }
 
+TEST(Plan, ClaimsAndAnchorsAreKept) {
+  const auto spec = from(kSmall +
+                         "  one: {use: one}\ncompare:\n  threshold: baseline\n  planned_seeds: 16\n  claims:\n"
+                         "    - {equal: zero, to: constant_class, margin: 0.02}\n    - {better: one, than: zero}\n"
+                         "    - {order: [one, zero, constant_class]}\n"
+                         "  anchors: [{text: t, value: 0.5, source: s, arm: one, metric: f1}]\n");
+  const config::CompareConfig& compare = spec.plans[0].compare;
+  EXPECT_TRUE(compare.threshold_of_baseline);
+  EXPECT_FALSE(compare.threshold.has_value());
+  EXPECT_EQ(compare.planned_seeds, 16);
+  ASSERT_EQ(compare.claims.size(), 3U);
+  EXPECT_EQ(compare.claims[0].to, "constant_class");
+  EXPECT_EQ(compare.claims[0].margin, 0.02);
+  EXPECT_EQ(compare.claims[1].better, "one");
+  EXPECT_EQ(compare.claims[2].order, (std::vector<std::string>{"one", "zero", "constant_class"}));
+  ASSERT_EQ(compare.anchors.size(), 1U);
+  EXPECT_EQ(compare.anchors[0].value, 0.5);
+  EXPECT_EQ(compare.anchors[0].metric, "f1");
+  expect_round_trip(spec);
+}
+
+TEST(Plan, AnArmOfNoStepsIsNotTuned) {
+  const auto spec = from(kSmall +
+                         "  still: {init: {use: one}, training: {epochs: 0}}\n  one: {use: one}\n"
+                         "training: {epochs: 2, tune: {learning_rate: [1, 2]}}\n");
+  ASSERT_EQ(spec.tuning.size(), 4U);
+  for (const config::RunPlan& plan : spec.tuning) EXPECT_NE(plan.arm, "still");
+  EXPECT_FALSE(spec.plans[1].awaits_tuning());
+  EXPECT_EQ(spec.plans[1].training.epochs, 0);
+  EXPECT_TRUE(spec.plans[2].awaits_tuning()) << "the arms around it are tuned";
+}
+
 TEST(Plan, TuningRunsStandBesideTheRunsThatAwaitThem) {
   const std::string text =
       kSmall +

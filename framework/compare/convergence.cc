@@ -1,0 +1,84 @@
+#include "compare/convergence.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compare/description.hpp"
+
+namespace initlab::compare {
+namespace {
+
+constexpr double kLevel = 0.95;
+
+}  // namespace
+
+Way way_to(const record::Run& run, const Measure& measure, double threshold) {
+  const std::optional<std::int64_t> reached = step_of_reaching(run, measure, threshold);
+  const std::int64_t until = reached ? *reached : run.evals.back().step;
+  Way way{{static_cast<double>(until), reached.has_value()}, {0, reached.has_value()}, {0, reached.has_value()}};
+  std::int64_t recorded = 0;
+  for (const record::StepRecord& step : run.steps) {
+    if (step.step > until) break;
+    ++recorded;
+    way.tokens.time += static_cast<double>(step.tokens);
+    way.seconds.time += step.seconds;
+  }
+  way.whole = recorded == until;
+  return way;
+}
+
+Curve finite_curve(const record::Run& run, const std::string& metric) {
+  Curve points;
+  for (const auto& [step, value] : curve(run, metric))
+    if (std::isfinite(value)) points.push_back({static_cast<double>(step), value});
+  return points;
+}
+
+std::optional<double> median_end(const Group& group, const std::string& metric) {
+  std::vector<double> ends;
+  for (const record::Run* run : group.runs)
+    if (const Curve points = finite_curve(*run, metric); run->state == record::State::finished && !points.empty())
+      ends.push_back(points.back().value);
+  if (ends.empty()) return std::nullopt;
+  return median(ends);
+}
+
+Reach reach_of(const std::vector<Observation>& observations, double horizon) {
+  Reach reach;
+  reach.runs = static_cast<std::int64_t>(observations.size());
+  reach.reached = std::count_if(observations.begin(), observations.end(), [](const auto& one) { return one.reached; });
+  reach.median = median_time(kaplan_meier(observations), kLevel);
+  reach.horizon = horizon;
+  if (observations.empty() || horizon <= 0) return reach;
+  if (const auto mean = restricted_mean(observations, horizon)) {
+    reach.restricted = mean->mean;
+    reach.restricted_ci95 = restricted_mean_interval(*mean, kLevel);
+  }
+  return reach;
+}
+
+std::optional<Span> common_span(const std::vector<const record::Run*>& runs) {
+  std::optional<Span> span;
+  for (const record::Run* run : runs) {
+    if (run->evals.size() < 2) continue;
+    const Span own{run->evals.front().step, run->evals.back().step};
+    span = span ? Span{std::max(span->from, own.from), std::min(span->to, own.to)} : own;
+  }
+  if (!span || span->from >= span->to) return std::nullopt;
+  return span;
+}
+
+std::optional<double> height_over(const record::Run& run, const std::string& metric, const Span& span) {
+  Curve points;
+  for (const auto& [step, value] : curve(run, metric)) {
+    if (step < span.from || step > span.to) continue;
+    if (!std::isfinite(value)) return std::nullopt;
+    points.push_back({static_cast<double>(step), value});
+  }
+  const bool whole = points.size() >= 2 && points.front().at == static_cast<double>(span.from) &&
+                     points.back().at == static_cast<double>(span.to);
+  if (!whole) return std::nullopt;
+  return mean_height(points);
+}
+
+}  // namespace initlab::compare

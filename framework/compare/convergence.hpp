@@ -1,0 +1,43 @@
+// How fast runs get there: the threshold as survival data, and whole curves. Functions over records.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "compare/curves.hpp"
+#include "compare/groups.hpp"
+#include "compare/survival.hpp"
+
+namespace initlab::compare {
+
+// One run on its way to the threshold: at the first evaluation that reaches it, or censored at its last one. The same
+// in three units.
+struct Way {
+  Observation steps, tokens, seconds;  // tokens: valid ones, of all steps so far; seconds: of training steps alone
+  bool whole = true;                   // every step so far is recorded; else tokens and seconds are too few
+};
+// Needs a run with evaluations.
+Way way_to(const record::Run& run, const Measure& measure, double threshold);
+
+// The metric's curve of a run, without values that are not finite.
+Curve finite_curve(const record::Run& run, const std::string& metric);
+
+// The median of the values that runs end with: their last finite one. Nothing where no run has one.
+std::optional<double> median_end(const Group& group, const std::string& metric);
+
+// Empty observations give `runs` 0.
+Reach reach_of(const std::vector<Observation>& observations, double horizon);
+
+// The steps that all runs of a grid point were watched over. Runs with one evaluation are none of them.
+struct Span {
+  std::int64_t from = 0, to = 0;
+};
+// Nothing where fewer than two evaluations are common to all.
+std::optional<Span> common_span(const std::vector<const record::Run*>& runs);
+
+// The mean height of a run's curve: its area by trapezoids over the exact steps of the span, divided by its length.
+// Nothing where the run has no evaluation at both ends, or a value within that is not finite.
+std::optional<double> height_over(const record::Run& run, const std::string& metric, const Span& span);
+
+}  // namespace initlab::compare

@@ -1,0 +1,16 @@
+// The tables behind the table: spread over seeds, paired tests, convergence, examples. Internal to report/.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "report/sheet.hpp"
+
+namespace initlab::report {
+
+// Of the arms of one grid point; those that have something to show.
+std::vector<Sheet> detail_sheets(const compare::Comparison& comparison, std::span<const compare::ArmSummary> arms);
+
+std::string interval_text(const std::optional<compare::Interval>& interval);  // "[+0.1, +0.2]", "-"; infinite ends too
+
+}  // namespace initlab::report
