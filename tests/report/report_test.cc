@@ -85,7 +85,7 @@ std::string say(std::int64_t n, double difference, std::optional<compare::Interv
   comparison.baseline = "pretrained";
   compare::Pair pair;
   pair.arm = "xavier";
-  pair.n = n;
+  pair.n = pair.replicates = n;
   pair.difference = difference;
   pair.ci95 = ci;
   pair.p_sign_flip = pair.p_holm = p;
@@ -138,7 +138,7 @@ TEST(Verdict, OneOfManyNeedsMore) {
   for (int i = 0; i < 9; ++i) {
     compare::Pair pair;
     pair.arm = "xavier";
-    pair.n = 6;
+    pair.n = pair.replicates = 6;
     pair.difference = -0.112;
     pair.ci95 = compare::Interval{-0.126, -0.098};
     pair.p_sign_flip = 0.03125;
@@ -337,7 +337,7 @@ compare::Comparison of_gain() {
 // A share's verdict, of made-up numbers.
 std::string say_share(std::int64_t n, double share, std::optional<compare::RatioSet> set, double gain = 0.4,
                       std::optional<compare::Interval> gain_ci = compare::Interval{0.3, 0.5}) {
-  return verdict(of_gain(), compare::Share{"shuffled", {}, n, share, set, gain, gain_ci});
+  return verdict(of_gain(), compare::Share{"shuffled", {}, n, n, share, set, gain, gain_ci});
 }
 
 TEST(ShareVerdict, SaysHowMuchOrThatItCannot) {
@@ -414,6 +414,7 @@ TEST(Csv, SharesStandBehindTheRuns) {
   compare::Comparison comparison = of_gain();
   compare::Share share{"half",
                        {{"lr", 2e-5}},
+                       6,
                        6,
                        0.5,
                        compare::RatioSet{compare::RatioSet::Kind::interval, 0.25, 0.75},
@@ -492,6 +493,7 @@ TEST(Json, KeysAndNulls) {
                               "unfinished",
                               "missing",
                               "degenerate",
+                              "stopped",
                               "median",
                               "iqm",
                               "min",
@@ -515,6 +517,7 @@ TEST(Json, KeysAndNulls) {
   EXPECT_EQ(keys(pair), (Names{"arm",
                                "settings",
                                "n",
+                               "replicates",
                                "difference",
                                "deviation",
                                "ci95",
@@ -522,7 +525,6 @@ TEST(Json, KeysAndNulls) {
                                "p_holm",
                                "p_bh",
                                "differences",
-                               "replicates",
                                "sign_flip_ci95",
                                "bootstrap_ci95",
                                "wilcoxon",
