@@ -144,8 +144,9 @@ class Judge {
       claim.p = std::max(claim.p, mean.p);
       const bool good = higher_ ? above(mean, 0) : below(mean, 0);
       const bool bad = higher_ ? below(mean, 0) : above(mean, 0);
-      const bool never_differ =
-          mean.ci95 && std::abs(mean.ci95->low) < kNoDifference && std::abs(mean.ci95->high) < kNoDifference;
+      const bool never_differ = mean.ci95 && std::abs(mean.ci95->low) < kNoDifference &&
+                                std::abs(mean.ci95->high) < kNoDifference &&
+                                smallest_sign_flip_p(static_cast<std::size_t>(mean.n)) < alpha_;
       all = all && good;
       reversed = reversed || bad || never_differ;
       if (!good) claim.seeds_needed = std::max(claim.seeds_needed, seeds_for(link.differences, alpha_));

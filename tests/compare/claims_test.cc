@@ -91,6 +91,8 @@ TEST(Claims, RunsThatAllPredictOneClassEqualIt) {
   EXPECT_EQ(result.claims.at(0).outcome, Outcome::reproduced);
   EXPECT_EQ(result.claims.at(0).p, 0);
   EXPECT_EQ(result.claims.at(1).outcome, Outcome::not_reproduced) << "never different is not better";
+  std::erase_if(runs, [](const record::Run& one) { return one.header.replicate > 1; });
+  EXPECT_EQ(compare(runs, {}).claims.at(1).reason, "2 seeds cannot give p < 0.05") << "two equal seeds are no proof";
 }
 
 TEST(Claims, AnOrderIsAsSureAsItsLeastSureLink) {
