@@ -28,6 +28,13 @@ const Pair* pair_of(const Comparison& comparison, const ArmSummary& arm) {
   return nullptr;
 }
 
+// Of values, which have no sign to show; "-inf" and "inf" where an end is open.
+std::string range_text(const std::optional<compare::Interval>& interval) {
+  std::string text = interval_text(interval);
+  std::erase(text, '+');
+  return text;
+}
+
 std::string whole(double value) { return std::isfinite(value) ? base::fixed(value, 0) : "-"; }
 std::string two_digits(double value) { return std::isfinite(value) ? base::fixed(value, 2) : "-"; }
 
@@ -42,8 +49,8 @@ Sheet spread(std::span<const ArmSummary> arms) {
                          {"arm", "median", "IQM", "min", "max", "mean, 95 % CI (t)", "centre, 95 % CI (sign flips)"});
   for (const ArmSummary& arm : arms)
     sheet.rows.push_back({arm.arm, number(arm.spread.median), number(arm.spread.interquartile_mean),
-                          number(arm.spread.min), number(arm.spread.max), interval_text(arm.ci95),
-                          interval_text(arm.sign_flip_ci95)});
+                          number(arm.spread.min), number(arm.spread.max), range_text(arm.ci95),
+                          range_text(arm.sign_flip_ci95)});
   return sheet;
 }
 

@@ -279,7 +279,7 @@ TEST(Table, ColourChangesNoLetter) {
 
 TEST(Table, Details) {
   const std::string text = table(compare(eight_pairs(), {}), {.details = true});
-  for (const char* part : {"over seeds\narm ", "against pretrained\narm ", "to 80 %\narm ", "IQM", "log-rank p"})
+  for (const char* part : {"over seeds\narm ", "against pretrained\narm ", "to 80 %\narm ", "IQM", "log-rank p", "[0.9145, 0.9555]"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   EXPECT_EQ(text.find("over seeds and evaluation examples"), std::string::npos) << "no predictions were read";
 }
