@@ -59,24 +59,29 @@ int verify(const po::variables_map& values, const Context&) {
   return bad == 0 ? kDone : kRunFailed;
 }
 
-// A file that somebody writes is none of our business.
+// Says what was done. A file that somebody writes is none of our business.
+std::string recover_one(const fs::path& file) {
+  if (!log::read_status(file).left_open) return "needs no recovery";
+  const auto claim = sweep::Claim::take(file);
+  if (!claim) return "is being written; left alone";
+  log::recover(file);
+  const record::Run run = log::read_run(file);
+  return "recovered, " + std::to_string(run.steps.size()) + " steps and " + std::to_string(run.evals.size()) +
+         " evaluations";
+}
+
+// A file that cannot be mended does not keep the others from it.
 int recover(const po::variables_map& values, const Context&) {
+  int code = kDone;
   for (const fs::path& file : named_files(values)) {
-    if (!log::read_status(file).left_open) {
-      std::cout << file.string() << ": needs no recovery\n";
-      continue;
+    try {
+      std::cout << file.string() << ": " << recover_one(file) << "\n";
+    } catch (const base::Error& error) {
+      spdlog::error("{}", error.what());
+      code = kRunFailed;
     }
-    const auto claim = sweep::Claim::take(file);
-    if (!claim) {
-      std::cout << file.string() << ": is being written; left alone\n";
-      continue;
-    }
-    log::recover(file);
-    const record::Run run = log::read_run(file);
-    std::cout << file.string() << ": recovered, " << run.steps.size() << " steps and " << run.evals.size()
-              << " evaluations\n";
   }
-  return kDone;
+  return code;
 }
 
 void print_step(const record::StepRecord& step) {
@@ -187,7 +192,9 @@ const Verb kRecover = {
     "mend run files that a killed process left open",
     "Writes a copy of all whole rows, which opens plainly in every program, and puts it in the file's "
     "place. Nothing\n"
-    "that was flushed is lost. Files that are whole, or are being written, are left alone.",
+    "that was flushed is lost. Files that are whole, or are being written, are left alone. Exit code 1 where one "
+    "cannot "
+    "be mended.",
     declare_files,
     recover};
 

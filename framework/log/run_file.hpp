@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "record/record.hpp"
 
 namespace initlab::log {
@@ -44,11 +45,17 @@ class RunWriter : public record::RunSink {
   std::unique_ptr<Impl> impl_;
 };
 
+// A whole run file of a schema that this program does not know yet: nothing may take its place.
+class NewerSchema : public base::Error {
+ public:
+  using Error::Error;
+};
+
 // summary leaves EvalRecord::predictions and StepRecord::examples empty, predictions the latter.
 enum class Detail { summary, predictions, all };
 
 // Reads a run file, also one that another process is writing (SWMR). Throws Error: not HDF5, not a run file, another
-// schema, a data set that is missing or has another type. Sizes are checked before memory is taken.
+// schema (NewerSchema), a data set that is missing or has another type. Sizes are checked before memory is taken.
 record::Run read_run(const std::filesystem::path& file, Detail detail = Detail::summary);
 
 // State, reason and the header's attributes alone; the rest is empty.

@@ -29,9 +29,15 @@ constexpr std::size_t kMostRank = 16;  // of a tensor
 h5::Reader open_run(const std::filesystem::path& path) {
   h5::Reader file(path);
   const std::int64_t schema = file.integer_attribute("schema");
-  if (schema != kSchema)
-    throw base::Error({file.path(), "attribute schema", std::to_string(kSchema), std::to_string(schema),
-                       schema > kSchema ? "read it with the initlab that wrote it, or a newer one" : "run it again"});
+  base::Complaint complaint{file.path(), "attribute schema", std::to_string(kSchema), std::to_string(schema), ""};
+  if (schema > kSchema) {
+    complaint.hint = "read it with the initlab that wrote it, or a newer one";
+    throw NewerSchema(std::move(complaint));
+  }
+  if (schema < kSchema) {
+    complaint.hint = "run it again";
+    throw base::Error(std::move(complaint));
+  }
   return file;
 }
 

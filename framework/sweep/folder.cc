@@ -88,6 +88,8 @@ std::optional<record::State> state_of(const std::filesystem::path& run_file, con
     if (run.header.run_id != run_id) return std::nullopt;
     // Killed between its last words and the end of the file: it goes on from its last state, and is closed.
     return log::read_status(run_file).left_open ? record::State::running : run.state;
+  } catch (const log::NewerSchema&) {
+    throw;
   } catch (const base::Error&) {  // damaged: as if it were not there
   }
   return std::nullopt;

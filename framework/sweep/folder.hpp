@@ -20,7 +20,7 @@ std::filesystem::path weights_folder(const std::filesystem::path& run_file, cons
 
 // True where the file is whole and holds a finished run with this identity, and the weights to keep stand beside it; of
 // a tuning run also where it diverged, since that is its answer and would be again. Reads the file, since one whose
-// last part is damaged has to be run again.
+// last part is damaged has to be run again. Throws log::NewerSchema for a file that nothing may replace.
 bool is_done(const std::filesystem::path& run_file, const std::string& run_id, const config::RunPlan& plan);
 
 // Threads a run of this folder: fixed once, by the first `run`, since another count may give other bits. `wanted` is

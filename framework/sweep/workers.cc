@@ -107,6 +107,7 @@ train::Outcome attempt(const Prepared& prepared, const init::Catalog& catalog, c
                        const std::vector<int>& cores) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an orphan stops after its step,
   std::signal(SIGPIPE, SIG_IGN);       // and is not killed for reporting it to nobody
+  std::signal(SIGXFSZ, SIG_IGN);       // a limit on the size of files is an error, as a full disk is
   Message end;
   end.kind = Message::Kind::end;
   const auto say = [&end](record::State state, const char* text) {
@@ -293,6 +294,15 @@ class Pool {
     }
   }
 
+  // A tuning run that diverged.
+  static bool is_answered(const Prepared& run) {
+    try {
+      return is_done(run.file, run.run_id, run.plan);
+    } catch (const base::Error&) {  // of this run alone
+      return false;
+    }
+  }
+
   void settle(const Worker& worker, int status) {
     if (!worker.ended) {
       release(runs_[worker.run]->file);
@@ -314,8 +324,8 @@ class Pool {
     } else if (worker.end.state == record::State::interrupted) {
       ++tally_.interrupted;
       emit(worker, Event::Kind::interrupted, {}, worker.end.reason);
-    } else if (const Prepared& of = *runs_[worker.run]; is_done(of.file, of.run_id, of.plan)) {
-      ++tally_.finished;  // a tuning run that diverged: no second try would change that
+    } else if (is_answered(*runs_[worker.run])) {
+      ++tally_.finished;  // no second try would change that
       emit(worker, Event::Kind::diverged, {}, worker.end.reason);
     } else {
       fail(worker, worker.end.reason);
