@@ -18,6 +18,8 @@ static int fill(const void* self, const il_param* param, const il_host* host, fl
   for (uint64_t i = 0; i < n; ++i) dst[i] = 1;
 #if defined(CRASH)
   *(volatile int*)(uintptr_t)(n / (n + 1)) = 1; /* address 0 */
+#elif defined(ABORTS)
+  abort();
 #elif defined(NEVER_RETURNS)
   for (volatile int i = 0;; i = i + 1) {
   }

@@ -82,6 +82,13 @@ class ProgramTest : public testing::Test {
     return command(arguments, input);
   }
 
+  // Code 0: two run files are equal in all but times.
+  Said h5diff(const fs::path& a, const fs::path& b) const {
+    return command({"h5diff", "-v1", "--exclude-path", "/train/seconds", "--exclude-path", "/eval/seconds",
+                    "--exclude-path", "/provenance/started", "--exclude-path", "/provenance/resumed", a.string(),
+                    b.string()});
+  }
+
   static std::string program() { return initlab::paths::binary_dir() + "/initlab"; }
   static fs::path source() { return initlab::paths::source_dir(); }
   static fs::path data() {

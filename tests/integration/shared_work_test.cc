@@ -2,12 +2,11 @@
 // becomes of runs that fail, take too long or too much memory.
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "base/json.hpp"
+#include "integration/attempts.hpp"
 #include "integration/program.hpp"
 
 namespace initlab::integration {
@@ -37,12 +36,7 @@ class SharedWork : public ProgramTest {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  std::vector<base::Json> attempts() const {
-    std::vector<base::Json> all;
-    std::ifstream file(folder_ / "results/shared/attempts.jsonl");
-    for (std::string line; std::getline(file, line);) all.push_back(base::parse_json(line, "attempts"));
-    return all;
-  }
+  std::vector<base::Json> attempts() const { return attempts_of(folder_ / "results/shared"); }
   base::Json counts() const {
     const Said said = initlab({"status", (folder_ / "results").string(), "--json"});
     EXPECT_EQ(said.code, 0) << said.err;
@@ -57,31 +51,6 @@ std::vector<pid_t> family_of(pid_t parent) {
       slurp("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
   for (pid_t child = 0; children >> child;) all.push_back(child);
   return all;
-}
-
-// One life after another: started, then an end, then perhaps started again; finished at most once, and last.
-void expect_orderly(const std::vector<base::Json>& attempts) {
-  std::map<std::string, std::vector<base::Json>> by_run;
-  for (const base::Json& attempt : attempts) by_run[attempt["run"]].push_back(attempt);
-  for (const auto& [run, lives] : by_run) {
-    std::int64_t owner = 0;
-    int finished = 0;
-    for (const base::Json& life : lives) {
-      SCOPED_TRACE(run + " " + life.dump());
-      EXPECT_EQ(finished, 0) << "nothing happens to a finished run";
-      if (life["event"] == "started") {
-        EXPECT_EQ(owner, 0) << "two owners";
-        owner = life["pid"];
-      } else if (owner != 0) {
-        EXPECT_EQ(life["pid"], owner);
-        owner = 0;
-        finished += life["event"] == "finished" ? 1 : 0;
-      } else {
-        EXPECT_EQ(life["event"], "died") << "a lock without a start: it died in between";
-      }
-    }
-    EXPECT_EQ(finished, 1) << run;
-  }
 }
 
 TEST_F(SharedWork, EachRunIsFinishedOnceHoweverManyWorkAndDie) {
@@ -126,12 +95,7 @@ TEST_F(SharedWork, EachRunIsFinishedOnceHoweverManyWorkAndDie) {
   ASSERT_EQ(command(alone).code, 0);
   for (const fs::path& run : run_files(folder_ / "alone")) {
     const fs::path other = folder_ / "results/shared" / run.filename();
-    EXPECT_EQ(
-        command({"h5diff", "--exclude-path", "/train/seconds", "--exclude-path", "/eval/seconds", "--exclude-path",
-                 "/provenance/started", "--exclude-path", "/provenance/resumed", run.string(), other.string()})
-            .code,
-        0)
-        << run;
+    EXPECT_EQ(h5diff(run, other).code, 0) << run;
   }
 }
 
