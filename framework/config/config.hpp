@@ -414,8 +414,8 @@ struct CompareConfig {
     visit("better", self.better, "higher or lower", one_of({"higher", "lower"}));
     visit("threshold", self.threshold, "steps until the metric reaches this are reported");
     visit("at", self.at, "last, best, or step:N");
-    visit("planned_seeds", self.planned_seeds, "seeds an arm that are planned in all, where `compare --look` looks before",
-          at_least(2));
+    visit("planned_seeds", self.planned_seeds,
+          "seeds an arm that are planned in all, where `compare --look` looks before", at_least(2));
     visit("gain", self.gain, "");
     visit("claims", self.claims, "what the runs are to show");
     visit("anchors", self.anchors, "published numbers to show beside");

@@ -108,11 +108,26 @@ void init_columns(Visit&& visit) {
 
 // What older files lack: read as unknown or empty there.
 inline bool may_be_absent(std::string_view name) {
-  for (const std::string_view late :
-       {"/comparison/design", "/comparison/gain_from", "/comparison/gain_to", "/init/place", "/init/stream", "/init/requested_mean",
-        "/init/requested_std", "/init/zeros", "/init/effective_rank", "/init/source_sha256", "/init/sha256_first_step",
-        "/init/calibration_rounds", "/init/calibrated_std", "/provenance/unused/key", "/provenance/unused/tensor",
-        "/provenance/resumed", "/provenance/role", "/provenance/tuning", "/provenance/checkpoint_replicate", "/provenance/cores"})
+  for (const std::string_view late : {"/comparison/design",
+                                      "/comparison/gain_from",
+                                      "/comparison/gain_to",
+                                      "/init/place",
+                                      "/init/stream",
+                                      "/init/requested_mean",
+                                      "/init/requested_std",
+                                      "/init/zeros",
+                                      "/init/effective_rank",
+                                      "/init/source_sha256",
+                                      "/init/sha256_first_step",
+                                      "/init/calibration_rounds",
+                                      "/init/calibrated_std",
+                                      "/provenance/unused/key",
+                                      "/provenance/unused/tensor",
+                                      "/provenance/resumed",
+                                      "/provenance/role",
+                                      "/provenance/tuning",
+                                      "/provenance/checkpoint_replicate",
+                                      "/provenance/cores"})
     if (name == late) return true;
   return false;
 }

@@ -86,8 +86,8 @@ struct RunHeader {
   std::string at;                  // last | best | step:N
   std::string baseline;            // the comparison's baseline arm
   std::string gain_from, gain_to;  // arms whose difference is the gain that others keep a share of; empty: none
-  std::string design;  // JSON object: claims, anchors, threshold, planned_seeds of the spec's `compare:`, as stated before
-                       // the run; empty in older files
+  std::string design;  // JSON object: claims, anchors, threshold, planned_seeds of the spec's `compare:`, as stated
+                       // before the run; empty in older files
   std::string task;
   std::vector<std::string> metric_names;  // columns of EvalRecord::metrics
   std::vector<double> constant_class;     // the same metrics for the training-majority label (or training mean)

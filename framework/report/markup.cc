@@ -196,9 +196,8 @@ std::string curve_json(const Curves& figure) {
   const Range range = range_of(figure);
   std::string out = "{\"x\":" + json_string(figure.x_label) + ",\"stairs\":" + (figure.stairs ? "true" : "false") +
                     ",\"markers\":" + (figure.markers ? "true" : "false") +
-                    ",\"log\":" + (figure.log_x ? "true" : "false") +
-                    ",\"range\":[" +
-                    json_number(range.low) + "," + json_number(range.high) + "],\"references\":[";
+                    ",\"log\":" + (figure.log_x ? "true" : "false") + ",\"range\":[" + json_number(range.low) + "," +
+                    json_number(range.high) + "],\"references\":[";
   for (std::size_t i = 0; i < figure.references.size(); ++i)
     out += (i > 0 ? ",{\"name\":" : "{\"name\":") + json_string(figure.references[i].name) +
            ",\"value\":" + json_number(figure.references[i].value) + "}";

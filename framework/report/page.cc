@@ -126,9 +126,9 @@ std::string markup_of(const Chapter& chapter, std::size_t number) {
   out += section(id + "results", "Results", results(chapter.results));
   out += section(id + "sensitivity", "Sensitivity", markup_of(chapter.sensitivity) + markup_of(chapter.tables));
   out += section(id + "diagnostics", "Diagnostics by layer", diagnostics(chapter.diagnostics));
-  out += section(
-      id + "audit", "Initialization audit",
-      (chapter.audit_words.empty() ? std::string() : kAuditQuestion + list(chapter.audit_words)) + markup_of(chapter.audit));
+  out += section(id + "audit", "Initialization audit",
+                 (chapter.audit_words.empty() ? std::string() : kAuditQuestion + list(chapter.audit_words)) +
+                     markup_of(chapter.audit));
   out += section(id + "failures", "Failures", markup_of(chapter.failures));
   out += section(id + "provenance", "Provenance", markup_of(chapter.provenance) + specs(chapter.specs));
   return out + "</article>\n";

@@ -50,7 +50,8 @@ TEST(Thinning, KeepsEachStepTo100ThenEveryFifthToAThousandAndSoOn) {
 
 TEST(Thinning, CountsOverAllStepsBeforeItDropsSome) {
   record::Run run = initlab::testing::run("a", 0, {{0, 0.5}});
-  for (std::int64_t step = 1; step <= 1003; ++step) run.steps.push_back({.step = step, .loss = 1, .grad_norm = 2});
+  for (std::int64_t step = 1; step <= 1003; ++step)
+    run.steps.push_back({.step = step, .loss = 1, .grad_norm = 2, .examples = {}});
   run.steps[501].loss = 9;  // step 502 is not shown
   run.steps[600].loss = std::nan("");
   run.steps[700].grad_norm = std::numeric_limits<double>::infinity();
@@ -127,7 +128,7 @@ TEST(Results, DrawCurvesAtExactStepsWithTheRunsThatHaveThem) {
 TEST(Results, ThinCurvesToABudgetKeepTheLastPointAndSaySo) {
   std::vector<record::Run> runs = eight_pairs();
   for (record::Run& run : runs)
-    for (std::int64_t step = 1; step <= 100; ++step) run.steps.push_back({.step = step, .loss = 1});
+    for (std::int64_t step = 1; step <= 100; ++step) run.steps.push_back({.step = step, .loss = 1, .examples = {}});
   const Study study = study_of(std::move(runs));
   const Curves whole = the<Curves>(results(chapter(study, 1, 100000)), "1-training-loss");
   EXPECT_EQ(whole.series[0].points.size(), 100U);

@@ -279,7 +279,8 @@ TEST(Table, ColourChangesNoLetter) {
 
 TEST(Table, Details) {
   const std::string text = table(compare(eight_pairs(), {}), {.details = true});
-  for (const char* part : {"over seeds\narm ", "against pretrained\narm ", "to 80 %\narm ", "IQM", "log-rank p", "[0.9145, 0.9555]"})
+  for (const char* part :
+       {"over seeds\narm ", "against pretrained\narm ", "to 80 %\narm ", "IQM", "log-rank p", "[0.9145, 0.9555]"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   EXPECT_EQ(text.find("over seeds and evaluation examples"), std::string::npos) << "no predictions were read";
 }
@@ -412,14 +413,10 @@ TEST(Json, SharesOfTheGain) {
 
 TEST(Csv, SharesStandBehindTheRuns) {
   compare::Comparison comparison = of_gain();
-  compare::Share share{"half",
-                       {{"lr", 2e-5}},
-                       6,
-                       6,
-                       0.5,
-                       compare::RatioSet{compare::RatioSet::Kind::interval, 0.25, 0.75},
-                       0.4,
-                       compare::Interval{0.3, 0.5}};
+  compare::Share share{"half", {{"lr", 2e-5}},
+                       6,      6,
+                       0.5,    compare::RatioSet{compare::RatioSet::Kind::interval, 0.25, 0.75},
+                       0.4,    compare::Interval{0.3, 0.5}};
   comparison.shares = {share};
   share.arm = "lost";
   share.ci95 = compare::RatioSet{compare::RatioSet::Kind::outside, -1, -0.5};
