@@ -96,16 +96,26 @@ class ProgramTest : public testing::Test {
     return set != nullptr && *set != '\0' ? fs::path(set) : source() / "../shared/data";
   }
 
-  std::vector<fs::path> run_files(const fs::path& below) const {
-    std::vector<fs::path> files;
-    if (fs::exists(below))
-      for (const auto& entry : fs::recursive_directory_iterator(below))
-        if (entry.path().extension() == ".h5") files.push_back(entry.path());
-    std::sort(files.begin(), files.end());
+  static std::vector<fs::path> run_files(const fs::path& below) { return files_ending(below, ".h5"); }
+  // States to go on from that are whole: what is being written has another ending.
+  static std::vector<fs::path> states(const fs::path& below) {
+    std::vector<fs::path> files = files_ending(below, ".safetensors");
+    std::erase_if(files, [](const fs::path& file) { return file.string().find(".state-") == std::string::npos; });
     return files;
   }
 
   fs::path folder_;
+
+ private:
+  // Also while others write and remove there.
+  static std::vector<fs::path> files_ending(const fs::path& below, const std::string& ending) {
+    std::vector<fs::path> files;
+    std::error_code gone;
+    for (auto entry = fs::recursive_directory_iterator(below, gone); entry != fs::end(entry); entry.increment(gone))
+      if (entry->path().extension() == ending) files.push_back(entry->path());
+    std::sort(files.begin(), files.end());
+    return files;
+  }
 };
 
 }  // namespace initlab::integration

@@ -83,8 +83,7 @@ class Resume : public ProgramTest {
     if (run.empty()) return;
     // A state is written after the records up to it.
     std::int64_t flushed = 0;
-    for (const fs::path& state : files_with(results, ".state-"))
-      if (state.extension() == ".safetensors") flushed = std::max(flushed, step_of(state));
+    for (const fs::path& state : states(folder_ / results)) flushed = std::max(flushed, step_of(state));
     // "finished": the signal came between the last write and the end of the process.
     const std::set<std::string> states{"running", "finished"};
     if (const base::Json seen = h5py_.look_at(run.string()); !seen.is_null()) {
@@ -146,7 +145,7 @@ TEST_F(Resume, AKilledRunEndsAsOneThatWasNot) {
     while (alive(parent) && (worker = worker_of(parent)) < 0) std::this_thread::sleep_for(milliseconds(1));
     const Clock::time_point until = Clock::now() + wait;
     if (kills == 0) {
-      while (alive(parent) && files_with(results, ".state-").empty()) std::this_thread::yield();
+      while (alive(parent) && states(folder_ / results).empty()) std::this_thread::yield();
     } else {
       while (alive(parent) && Clock::now() < until) std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
@@ -180,7 +179,7 @@ TEST_F(Resume, AKilledRunEndsAsOneThatWasNot) {
 TEST_F(Resume, CtrlCKeepsTheStateAndTheSameCommandGoesOn) {
   ASSERT_EQ(go("whole").code, 0);
   const pid_t parent = begin("stopped");
-  while (alive(parent) && files_with("stopped", ".state-").empty()) std::this_thread::sleep_for(milliseconds(1));
+  while (alive(parent) && states(folder_ / "stopped").empty()) std::this_thread::sleep_for(milliseconds(1));
   ::kill(parent, SIGINT);
   EXPECT_EQ(finish(parent).code, 130);
   EXPECT_EQ(show(file("stopped"))["state"], "interrupted");
@@ -198,10 +197,10 @@ class Interrupted : public Resume {
     Resume::SetUp();
     ASSERT_EQ(go("whole").code, 0);
     const pid_t parent = begin("stopped");
-    while (alive(parent) && files_with("stopped", ".state-").size() < 2) std::this_thread::sleep_for(milliseconds(1));
+    while (alive(parent) && states(folder_ / "stopped").size() < 2) std::this_thread::sleep_for(milliseconds(1));
     ::kill(parent, SIGINT);
     ASSERT_EQ(finish(parent).code, 130);
-    states_ = files_with("stopped", ".state-");
+    states_ = states(folder_ / "stopped");
     ASSERT_EQ(states_.size(), 2u) << "the last two are kept";
   }
   std::int64_t resumed_after() const {

@@ -85,7 +85,7 @@ class Trouble : public ProgramTest {
     return false;
   }
   bool wait_for_state(const fs::path& results) const {
-    return wait_for([&] { return !files_with(results, ".safetensors").empty(); });
+    return wait_for([&] { return !states(results).empty(); });
   }
 
   fs::path spec_;
@@ -223,7 +223,7 @@ TEST_F(Trouble, SignalsStopASweepWithWholeFiles) {
     SCOPED_TRACE(::strsignal(signal));
     const fs::path results = folder_ / std::to_string(signal);
     const pid_t pid = start(words(results, more));
-    ASSERT_TRUE(wait_for([&] { return run_files(results).size() >= 2 && !files_with(results, ".state-").empty(); }));
+    ASSERT_TRUE(wait_for([&] { return run_files(results).size() >= 2 && !states(results).empty(); }));
     ::kill(pid, signal);
     EXPECT_EQ(finish(pid).code, 130);
     const base::Json after = counts(results);
@@ -313,20 +313,20 @@ TEST_F(Trouble, ClocksThatJumpChangeNothing) {
   ASSERT_EQ(go(folder_ / "whole", kLong).code, 0);
   const fs::path results = folder_ / "results";
   const pid_t pid = start(words(results, kLong));
-  ASSERT_TRUE(wait_for([&] { return files_with(results, ".safetensors").size() >= 2; }));
+  ASSERT_TRUE(wait_for([&] { return states(results).size() >= 2; }));
   ::kill(pid, SIGINT);
   ASSERT_EQ(finish(pid).code, 130);
   // The older state is the younger file.
-  std::vector<fs::path> states = files_with(results, ".safetensors");
-  ASSERT_EQ(states.size(), 2U);
+  std::vector<fs::path> kept = states(results);
+  ASSERT_EQ(kept.size(), 2U);
   const auto step_of = [](const fs::path& state) {
     const std::string name = state.filename().string();
     return std::stoi(name.substr(name.find(".state-") + 7));
   };
-  std::ranges::sort(states, {}, step_of);
+  std::ranges::sort(kept, {}, step_of);
   const auto now = fs::file_time_type::clock::now();
-  fs::last_write_time(states[0], now + std::chrono::hours(24 * 365));
-  fs::last_write_time(states[1], now - std::chrono::hours(24 * 365 * 20));
+  fs::last_write_time(kept[0], now + std::chrono::hours(24 * 365));
+  fs::last_write_time(kept[1], now - std::chrono::hours(24 * 365 * 20));
   fs::last_write_time(run_files(results)[0], now + std::chrono::hours(48));
   const std::string name = run_files(results)[0].filename().string();
   std::ofstream(results / "trouble/attempts.jsonl", std::ios::app)
@@ -341,7 +341,7 @@ TEST_F(Trouble, ClocksThatJumpChangeNothing) {
   ASSERT_EQ(go(results, kLong).code, 0);
   const base::Json resumed = show(run_files(results)[0])["resumed"];
   ASSERT_EQ(resumed.size(), 1U);
-  EXPECT_TRUE(resumed[0].get<std::string>().starts_with("after step " + std::to_string(step_of(states[1])) + ","))
+  EXPECT_TRUE(resumed[0].get<std::string>().starts_with("after step " + std::to_string(step_of(kept[1])) + ","))
       << resumed;
   expect_same(folder_ / "whole", results);
   expect_orderly(attempts_of(results / "trouble"));
