@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.hpp"
+#include "error_of.hpp"
 
 namespace initlab::checkpoint_test {
 
@@ -92,16 +92,11 @@ inline void write_checkpoint(const std::filesystem::path& folder, const std::vec
 // What an Error says, with the folder's path left out; "no error" where nothing was thrown.
 template <class Function>
 std::string error_of(const std::filesystem::path& folder, const Function& function) {
-  try {
-    function();
-  } catch (const base::Error& error) {
-    std::string text = error.what();
-    const std::string prefix = folder.string() + "/";
-    for (std::size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix))
-      text.erase(at, prefix.size());
-    return text;
-  }
-  return "no error";
+  std::string text = initlab::error_of(function);
+  const std::string prefix = folder.string() + "/";
+  for (std::size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix))
+    text.erase(at, prefix.size());
+  return text;
 }
 
 }  // namespace initlab::checkpoint_test

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
-#include "base/error.hpp"
 #include "compare/runs.hpp"
+#include "error_of.hpp"
 
 namespace initlab::compare {
 namespace {
@@ -32,12 +32,7 @@ std::string all_notes(const Comparison& comparison) {
 #define EXPECT_NOTE(comparison, note) EXPECT_TRUE(has_note(comparison, note)) << "notes:" << all_notes(comparison)
 
 std::string error_of(const Runs& runs, const Options& options = {}) {
-  try {
-    compare(runs, options);
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return initlab::error_of([&] { compare(runs, options); });
 }
 
 const ArmSummary& arm(const Comparison& comparison, const std::string& name) {

@@ -3,28 +3,18 @@
 
 #include <cmath>
 
-#include "base/error.hpp"
 #include "compare/compare.hpp"
 #include "compare/examples.hpp"
 #include "compare/keys.hpp"
 #include "compare/refusals.hpp"
 #include "compare/runs.hpp"
+#include "error_of.hpp"
 
 namespace initlab::compare {
 namespace {
 
 using testing::run;
 using Runs = std::vector<record::Run>;
-
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 Runs grid() {
   Runs runs;

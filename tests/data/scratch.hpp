@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <string>
 
-#include "base/error.hpp"
 #include "base/file.hpp"
+#include "error_of.hpp"
 
 namespace initlab::data {
 
@@ -39,15 +39,5 @@ class Scratch {
  private:
   std::filesystem::path path_;
 };
-
-template <class Function>
-std::string error_of(Function&& call) {
-  try {
-    call();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 }  // namespace initlab::data

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/error.hpp"
+#include "error_of.hpp"
 
 namespace initlab::data {
 namespace {
@@ -16,12 +16,7 @@ std::vector<Row> parse(const std::string& task, const std::string& bytes) {
 }
 
 std::string error_of(const std::string& task, const std::string& bytes) {
-  try {
-    parse(task, bytes);
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return initlab::error_of([&] { parse(task, bytes); });
 }
 
 TEST(Table, EveryFormatReadsItsColumns) {

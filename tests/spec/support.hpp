@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/error.hpp"
+#include "error_of.hpp"
 #include "spec/spec.hpp"
 
 namespace initlab::spec {
@@ -27,17 +27,6 @@ inline const std::string kSmall =
 inline ExperimentSpec from(const std::string& text, const std::vector<Override>& overrides = {},
                            const std::map<std::string, std::string>& defaults = {}) {
   return from_text(text, "s.yaml", overrides, defaults);
-}
-
-// The message of the Error that `action` throws; "no error" where it throws none.
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // A folder that is there for one test and gone after it.

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/error.hpp"
+#include "error_of.hpp"
 
 namespace initlab::text {
 namespace {
@@ -32,12 +32,7 @@ class VocabularyFile : public testing::Test {
   void TearDown() override { std::filesystem::remove(path_); }
   void write(const std::string& bytes) { std::ofstream(path_, std::ios::binary) << bytes; }
   std::string error_of_load() {
-    try {
-      WordPiece::load(path_, Casing::uncased);
-    } catch (const base::Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return error_of([this] { WordPiece::load(path_, Casing::uncased); });
   }
   std::filesystem::path path_;
 };

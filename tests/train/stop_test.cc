@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "base/error.hpp"
+#include "error_of.hpp"
 #include "train/task.hpp"
 #include "train/trainer.hpp"
 
@@ -27,16 +27,6 @@ config::TrainingConfig training() {
   training.steps = 100;
   training.evaluate.every = 10;
   return training;
-}
-
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Divergence, IsAMeanFarAboveTheFirst) {
