@@ -49,6 +49,9 @@ std::vector<std::string> read_arm_names(const Node& document) {
   std::vector<std::string> names;
   for (const Entry& arm : arms.entries) {
     check_name(arm.key, "_.-", arm.mark, "arms");
+    if (arm.key == config::kConstantClass)
+      throw Error({arm.mark.text(), "arms", "another name for an arm", quote(arm.key),
+                   "in compare.claims it means the score of always giving the most frequent label"});
     names.push_back(arm.key);
   }
   return names;

@@ -273,6 +273,9 @@ TEST(Errors, ArmsAndRules) {
        "s.yaml:2:7: arms: expected a map, got a list\n  hint: arms: {random: [{use: truncated_normal, stddev: 0.02}]}"},
       {arms("{a b: {use: x}}"),
        "s.yaml:2:8: arms: expected a name of letters digits _ . -, at most 100 bytes, got \"a b\""},
+      {arms("{constant_class: {use: zero}}"),
+       "s.yaml:2:8: arms: expected another name for an arm, got \"constant_class\"\n  hint: in compare.claims it means "
+       "the score of always giving the most frequent label"},
       {arms("{a: ~}"),
        "s.yaml:2:11: arms.a: expected a rule, a list of rules, or a map with init and training, got nothing\n"
        "  hint: [{use: truncated_normal}]"},
