@@ -31,7 +31,7 @@ std::string latex(const Sheet& sheet) {
   std::string columns;
   for (std::size_t c = 0; c < sheet.rows[0].size(); ++c)
     columns += c < sheet.right.size() && sheet.right[c] ? 'r' : 'l';
-  std::string out = sheet.caption.empty() ? "" : "% " + sheet.caption + "\n";
+  std::string out = sheet.caption.empty() ? "" : "% " + escaped(sheet.caption, Format::text) + "\n";
   out += "\\begin{tabular}{" + columns + "}\n\\toprule\n";
   for (std::size_t i = 0; i < sheet.rows.size(); ++i) {
     out += joined(sheet, sheet.rows[i], Format::latex, " & ") + " \\\\\n";
@@ -63,6 +63,10 @@ std::string escaped(const std::string& text, Format format) {
       out += "\\textasciitilde{}";
     } else if (format == Format::latex && c == '^') {
       out += "\\textasciicircum{}";
+    } else if (static_cast<unsigned char>(c) < ' ') {
+      out += ' ';  // a line break would end a row, a comment or a bullet
+    } else if (format == Format::latex && (c == '[' || c == '*') && out.find_first_not_of(' ') == std::string::npos) {
+      out += std::string("{") + c + "}";  // at the start of a row it would be an argument of the \\ before it
     } else if (format == Format::latex && (c == '<' || c == '>')) {
       out += c == '<' ? "$<$" : "$>$";
     } else {

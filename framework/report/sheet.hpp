@@ -17,7 +17,7 @@ struct Sheet {
 // Text: as align(). Markdown: a pipe table. LaTeX: a tabular with \toprule, \midrule and \bottomrule.
 std::string write(const Sheet& sheet, const Style& style);
 
-// What has a meaning in Markdown or LaTeX, escaped; text as it is.
+// What has a meaning in Markdown or LaTeX, escaped. In every format control characters become spaces.
 std::string escaped(const std::string& text, Format format);
 
 }  // namespace initlab::report
