@@ -65,22 +65,31 @@ End end_of(const std::string& name, const Point& point, std::optional<double> co
   return {arm, std::nullopt, ""};
 }
 
-std::vector<double> differences_of(const End& first, const End& second) {
-  if (first.arm != nullptr && second.arm != nullptr) {
-    const Differences differences = paired_differences(*first.arm, *second.arm);
-    return independent_units(differences.values, differences.pretraining);
-  }
-  const ArmSummary& arm = first.arm != nullptr ? *first.arm : *second.arm;
-  std::vector<double> values = independent_units(arm.values, arm.pretraining);
-  for (double& value : values) value = first.arm != nullptr ? value - *second.constant : *first.constant - value;
-  return values;
-}
-
 // One link: what is known of first - second.
 struct Link {
   std::vector<double> differences;
   PairedMean mean;
 };
+
+// Of a difference a replicate, from models as independent_units has them.
+Link link_of(std::span<const double> values, std::span<const std::int64_t> models) {
+  Link link;
+  link.differences = independent_units(values, models);
+  link.mean = paired_mean(link.differences);
+  link.mean.replicates = std::ssize(values);
+  return link;
+}
+
+Link link_of(const End& first, const End& second) {
+  if (first.arm != nullptr && second.arm != nullptr) {
+    const Differences differences = paired_differences(*first.arm, *second.arm);
+    return link_of(differences.values, differences.pretraining);
+  }
+  const ArmSummary& arm = first.arm != nullptr ? *first.arm : *second.arm;
+  std::vector<double> values = arm.values;
+  for (double& value : values) value = first.arm != nullptr ? value - *second.constant : *first.constant - value;
+  return link_of(values, arm.pretraining);
+}
 
 // Why nothing can be said of the link whatever its values; empty where something can.
 std::string obstacle(const Link& link) {
@@ -108,9 +117,7 @@ class Judge {
         claim.reason = missing;
         return claim;
       }
-      Link link;
-      link.differences = differences_of(first, second);
-      link.mean = paired_mean(link.differences);
+      Link link = link_of(first, second);
       if (claim.reason.empty()) claim.reason = obstacle(link);
       claim.links.push_back(link.mean);
       links.push_back(std::move(link));
@@ -175,15 +182,17 @@ void settle(ClaimVerdict& claim, double alpha, std::size_t family) {
     claim.outcome = Outcome::cannot_tell;
     claim.reason = "alone it would be, but not as one of " + std::to_string(family) + " claims";
   } else if (claim.outcome == Outcome::cannot_tell && claim.reason.empty()) {
-    const std::int64_t pairs =
-        std::min_element(claim.links.begin(), claim.links.end(), [](const auto& a, const auto& b) {
-          return a.n < b.n;
-        })->n;
-    if (claim.kind != Kind::equal && smallest_sign_flip_p(static_cast<std::size_t>(pairs)) >= alpha)
-      claim.reason = std::to_string(pairs) + " seeds cannot give p < " + base::number_text(alpha);
+    const PairedMean& fewest = *std::ranges::min_element(claim.links, {}, &PairedMean::n);
+    const bool within = claim.ci90 && claim.ci90->low > -claim.margin && claim.ci90->high < claim.margin;
+    if (claim.kind != Kind::equal && smallest_sign_flip_p(static_cast<std::size_t>(fewest.n)) >= alpha)
+      claim.reason = std::to_string(fewest.n) +
+                     (fewest.n == fewest.replicates ? " seeds" : " pre-training replicates") + " cannot give p < " +
+                     alpha_text(alpha);
+    else if (claim.kind == Kind::equal)
+      claim.reason =
+          within ? "p is too large at this look" : "the interval goes beyond the margin, and not all of it lies there";
     else
-      claim.reason = claim.kind == Kind::equal ? "the interval goes beyond the margin, and not all of it lies there"
-                                               : "the interval holds 0, or p is too large";
+      claim.reason = "the interval holds 0, or p is too large";
   }
   if (claim.outcome != Outcome::cannot_tell) claim.seeds_needed = 0;
 }

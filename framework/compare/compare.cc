@@ -147,15 +147,17 @@ void describe_values(ArmSummary& arm, bool higher_is_better) {
   arm.stddev = stddev(arm.values);
   arm.spread = describe(arm.values);
   arm.best_of = best_of_curve(arm.values, higher_is_better);
-  if (arm.n < 2) return;
-  arm.ci95 = student_t_interval(arm.values, kLevel);
-  arm.sign_flip_ci95 = sign_flip_interval(arm.values, kLevel);
-  if (arm.values.size() >= kBootstrapNeeds) arm.bootstrap_ci95 = bca_interval(arm.values, kLevel);
+  const std::vector<double> units = independent_units(arm.values, arm.pretraining);
+  if (units.size() < 2) return;
+  arm.ci95 = student_t_interval(units, kLevel);
+  arm.sign_flip_ci95 = sign_flip_interval(units, kLevel);
+  if (units.size() >= kBootstrapNeeds) arm.bootstrap_ci95 = bca_interval(units, kLevel);
 }
 
-void describe_way(const record::Run& run, const Measure& measure, ArmSummary& arm) {
-  const Way way = way_to(run, measure, *arm.threshold);
-  arm.steps_to_threshold.push_back(step_of_reaching(run, measure, *arm.threshold));
+void describe_way(const record::Run& run, const Measure& measure, std::int64_t watched, ArmSummary& arm) {
+  const Way way = way_to(run, measure, *arm.threshold, watched);
+  arm.steps_to_threshold.push_back(way.steps.reached ? std::optional(static_cast<std::int64_t>(way.steps.time))
+                                                     : std::nullopt);
   arm.steps.push_back(way.steps);
   if (!way.whole) return;
   arm.tokens.push_back(way.tokens);
@@ -194,11 +196,11 @@ ArmSummary summarize(const Group& group, const Measure& measure, const PointFact
     ++arm.n;
     arm.values.push_back(result.value);
     arm.replicates.push_back(run->header.replicate);
-    arm.pretraining.push_back(reads_checkpoint(*run) ? run->header.checkpoint_replicate : -1);
+    arm.pretraining.push_back(run->reads_checkpoint ? run->header.checkpoint_replicate : -1);
     arm.degenerate += result.degenerate ? 1 : 0;
     arm.stopped += record::stopped_early(*run) ? 1 : 0;
     arm.last_step = std::max(arm.last_step, run->evals.back().step);
-    if (arm.threshold) describe_way(*run, measure, arm);
+    if (arm.threshold) describe_way(*run, measure, facts.span ? facts.span->to : 0, arm);
     arm.heights.push_back(facts.span ? height_over(*run, measure.metric, *facts.span) : std::nullopt);
   }
   if (arm.tokens.size() < arm.steps.size()) {

@@ -94,7 +94,8 @@ struct Convergence {
 
 // A mean of paired differences.
 struct PairedMean {
-  std::int64_t n = 0;
+  std::int64_t n = 0;           // independent differences, as Pair::n
+  std::int64_t replicates = 0;  // behind them
   double difference = 0;
   std::optional<Interval> ci95;  // Student t; nothing for n < 2
   double p = 1;                  // sign-flip
@@ -202,5 +203,7 @@ std::string text(const Settings& settings);
 std::string label(const std::string& arm, const Settings& settings);
 // "2e-05" or "mrpc": a value of a grid path, texts without quotes.
 std::string value_text(const base::Json& value);
+// "0.05", "0.00152", "1.2e-06": three digits.
+std::string alpha_text(double alpha);
 
 }  // namespace initlab::compare

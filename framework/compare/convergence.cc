@@ -12,9 +12,10 @@ constexpr double kLevel = 0.95;
 
 }  // namespace
 
-Way way_to(const record::Run& run, const Measure& measure, double threshold) {
+Way way_to(const record::Run& run, const Measure& measure, double threshold, std::int64_t watched) {
   const std::optional<std::int64_t> reached = step_of_reaching(run, measure, threshold);
-  const std::int64_t until = reached ? *reached : run.evals.back().step;
+  const std::int64_t last = run.evals.back().step;
+  const std::int64_t until = reached ? *reached : record::stopped_early(run) ? std::max(last, watched) : last;
   Way way{{static_cast<double>(until), reached.has_value()}, {0, reached.has_value()}, {0, reached.has_value()}};
   std::int64_t recorded = 0;
   for (const record::StepRecord& step : run.steps) {
@@ -60,7 +61,7 @@ Reach reach_of(const std::vector<Observation>& observations, double horizon) {
 std::optional<Span> common_span(const std::vector<const record::Run*>& runs) {
   std::optional<Span> span;
   for (const record::Run* run : runs) {
-    if (run->evals.size() < 2) continue;
+    if (run->evals.size() < 2 || record::stopped_early(*run)) continue;
     const Span own{run->evals.front().step, run->evals.back().step};
     span = span ? Span{std::max(span->from, own.from), std::min(span->to, own.to)} : own;
   }
@@ -75,6 +76,8 @@ std::optional<double> height_over(const record::Run& run, const std::string& met
     if (!std::isfinite(value)) return std::nullopt;
     points.push_back({static_cast<double>(step), value});
   }
+  if (record::stopped_early(run) && !points.empty() && points.back().at < static_cast<double>(span.to))
+    points.push_back({static_cast<double>(span.to), points.back().value});
   const bool whole = points.size() >= 2 && points.front().at == static_cast<double>(span.from) &&
                      points.back().at == static_cast<double>(span.to);
   if (!whole) return std::nullopt;

@@ -11,14 +11,14 @@
 
 namespace initlab::compare {
 
-// One run on its way to the threshold: at the first evaluation that reaches it, or censored at its last one. The same
-// in three units.
+// One run on its way to the threshold: at the first evaluation that reaches it, or censored at its last one; a run that
+// was stopped early never reaches it, so it is censored where the others' watch ends. The same in three units.
 struct Way {
   Observation steps, tokens, seconds;  // tokens: valid ones, of all steps so far; seconds: of training steps alone
   bool whole = true;                   // every step so far is recorded; else tokens and seconds are too few
 };
-// Needs a run with evaluations.
-Way way_to(const record::Run& run, const Measure& measure, double threshold);
+// Needs a run with evaluations. watched: the last step that the runs of its grid point were watched to.
+Way way_to(const record::Run& run, const Measure& measure, double threshold, std::int64_t watched);
 
 // The metric's curve of a run, without values that are not finite.
 Curve finite_curve(const record::Run& run, const std::string& metric);
@@ -29,15 +29,17 @@ std::optional<double> median_end(const Group& group, const std::string& metric);
 // Empty observations give `runs` 0.
 Reach reach_of(const std::vector<Observation>& observations, double horizon);
 
-// The steps that all runs of a grid point were watched over. Runs with one evaluation are none of them.
+// The steps that all runs of a grid point were watched over. Runs with one evaluation are none of them, nor are runs
+// that were stopped early.
 struct Span {
   std::int64_t from = 0, to = 0;
 };
-// Nothing where fewer than two evaluations are common to all.
+// Nothing where no two steps are common to all.
 std::optional<Span> common_span(const std::vector<const record::Run*>& runs);
 
 // The mean height of a run's curve: its area by trapezoids over the exact steps of the span, divided by its length.
-// Nothing where the run has no evaluation at both ends, or a value within that is not finite.
+// Nothing where the run has no evaluation at both ends, or a value within that is not finite. A run that was stopped
+// early keeps its last value to the end, as it does in the comparison of last values.
 std::optional<double> height_over(const record::Run& run, const std::string& metric, const Span& span);
 
 }  // namespace initlab::compare

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iomanip>
 #include <limits>
 #include <set>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -90,6 +92,12 @@ std::string training_difference(const record::Run& a, const record::Run& b) {
   } catch (const base::Error&) {
     return {};  // as in plan_difference
   }
+}
+
+std::string alpha_text(double alpha) {
+  std::ostringstream text;
+  text << std::setprecision(3) << alpha;
+  return text.str();
 }
 
 std::string value_text(const base::Json& value) {
@@ -191,10 +199,6 @@ Outcome outcome(const record::Run& run, const Measure& measure) {
           .step = step,
           .value = value,
           .degenerate = run.evals[*chosen].degenerate};
-}
-
-bool reads_checkpoint(const record::Run& run) {
-  return std::ranges::any_of(run.init, [](const record::InitRecord& tensor) { return !tensor.source_file.empty(); });
 }
 
 std::optional<std::int64_t> step_of_reaching(const record::Run& run, const Measure& measure, double threshold) {

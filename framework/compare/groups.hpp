@@ -42,9 +42,6 @@ struct Outcome {
 };
 Outcome outcome(const record::Run& run, const Measure& measure);
 
-// Whether any of its tensors came from a checkpoint.
-bool reads_checkpoint(const record::Run& run);
-
 // The first evaluation at which the metric reaches the threshold; nothing where it never does.
 std::optional<std::int64_t> step_of_reaching(const record::Run& run, const Measure& measure, double threshold);
 

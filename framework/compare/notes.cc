@@ -317,7 +317,7 @@ class Notes {
     std::set<std::string> checkpoints;
     for (const Group& group : groups_)
       for (const Run* run : group.runs)
-        if (reads_checkpoint(*run)) {
+        if (run->reads_checkpoint) {
           replicates.insert(pretraining_of(run->header));
           checkpoints.insert(run->header.checkpoint_sha256);
         }

@@ -77,7 +77,7 @@ Differences paired_differences(const ArmSummary& first, const ArmSummary& second
 
 PairedMean paired_mean(std::span<const double> differences) {
   PairedMean result;
-  result.n = static_cast<std::int64_t>(differences.size());
+  result.n = result.replicates = std::ssize(differences);
   result.difference = mean(differences);
   if (differences.size() >= 2) result.ci95 = student_t_interval(differences, 0.95);
   result.p = sign_flip_p(differences);

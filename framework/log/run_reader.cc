@@ -239,6 +239,8 @@ record::Run read_run(const std::filesystem::path& path, Detail detail) {
   schema::plugin_columns(read_into(run.header.plugins));
   schema::unused_columns(read_into(run.header.checkpoint_unused));
   schema::init_columns(read_into(run.init));
+  run.reads_checkpoint =
+      std::ranges::any_of(run.init, [](const record::InitRecord& tensor) { return !tensor.source_file.empty(); });
   read_shapes(file, run.header);
   const bool finished = run.state != record::State::running;
   const Whole whole = read_whole(file, "/whole");

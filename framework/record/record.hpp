@@ -170,6 +170,8 @@ struct Run {
   State state = State::running;
   std::string reason;
   std::vector<InitRecord> init;
+  bool reads_checkpoint =
+      false;  // a tensor's values came from one; known also where `init` was left out to save memory
   std::vector<StepRecord> steps;  // without examples
   std::vector<EvalRecord> evals;
   Diagnosis diagnostics;  // of all steps

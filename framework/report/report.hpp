@@ -55,6 +55,9 @@ std::string amount(const std::string& metric, double value);      // "11.2", or 
 std::string unit(const std::string& metric);                      // "points of accuracy", "loss"
 std::string level_text(const std::string& metric, double value);  // "80 %", "a loss of 0.5"
 
+// The published numbers that the spec states beside the arms: "[1] 0.8230: BERT-base fine-tuned; Kovaleva et al. 2019".
+std::vector<std::string> published(const compare::Comparison& comparison);
+
 // A share of the gain in plain words: "shuffled keeps 4.1 % of the gain from random to pretrained (95 % CI -2.0 %
 // to 10.3
 // %, 6 replicates)"; "cannot tell ..." where the gain may be 0, so that no share is excluded or the set is not bounded,

@@ -25,9 +25,15 @@ std::optional<compare::Interval> interval_of(const std::vector<double>& values) 
 
 std::string replicate_name(std::int64_t replicate) { return "replicate " + std::to_string(replicate); }
 
-std::vector<Reference> levels_of(const Comparison& comparison) {
+// A threshold of the baseline's is one of its grid point.
+std::optional<double> threshold_of(const View& view, std::size_t point) {
+  return view.cells[view.points[point].front()].summary->threshold;
+}
+
+std::vector<Reference> levels_of(const View& view, std::size_t point) {
+  const Comparison& comparison = view.study.comparison;
   std::vector<Reference> references;
-  if (comparison.threshold) references.push_back({"threshold", *comparison.threshold});
+  if (const auto threshold = threshold_of(view, point)) references.push_back({"threshold", *threshold});
   if (comparison.constant_class) references.push_back({"constant class", *comparison.constant_class});
   return references;
 }
@@ -42,7 +48,7 @@ DotPlot metric_plot(const View& view, std::size_t point) {
   };
   plot.x_label = comparison.metric + " " + at_text(comparison.at) + " (" + comparison.better + " is better)";
   plot.columns = {"mean", "95 % CI", "runs", "failed"};
-  plot.references = levels_of(comparison);
+  plot.references = levels_of(view, point);
   for (const std::size_t i : view.points[point]) {
     const ArmSummary& arm = *view.cells[i].summary;
     DotRow row{arm.arm, view.cells[i].colour, {}, arm.mean, kNoNumber, kNoNumber, {}};
@@ -187,44 +193,20 @@ Curves training_curves(const View& view, std::size_t point) {
   return figure;
 }
 
-// When the run reached the threshold, or how long it was watched. A failed run never will: it counts as watched to the
-// end of the longest of its arm, since leaving it out at its failure would flatter the arm. Of other runs, those
-// without a single evaluation say nothing.
-std::vector<compare::Observation> observations(const Cell& cell, const Comparison& comparison) {
-  const bool higher = comparison.better == "higher";
-  std::vector<compare::Observation> found;
-  double longest = 0;
-  for (const record::Run* run : cell.runs)
-    if (!run->evals.empty()) longest = std::max(longest, static_cast<double>(run->evals.back().step));
-  for (const record::Run* run : cell.runs) {
-    if (run->evals.empty() && run->state != record::State::failed) continue;
-    const auto curve = compare::curve(*run, comparison.metric);
-    const auto reached = std::find_if(curve.begin(), curve.end(), [&](const auto& at) {
-      return higher ? at.second >= *comparison.threshold : at.second <= *comparison.threshold;
-    });
-    if (reached != curve.end())
-      found.push_back({static_cast<double>(reached->first), true});
-    else
-      found.push_back(
-          {run->state == record::State::failed ? longest : static_cast<double>(run->evals.back().step), false});
-  }
-  return found;
-}
-
 Curves threshold_curves(const View& view, std::size_t point) {
   const Comparison& comparison = view.study.comparison;
-  const std::string level = base::number_text(*comparison.threshold);
+  const std::string level = base::number_text(*threshold_of(view, point));
   Curves figure;
   figure.legend = {
       "threshold", "runs that have reached " + comparison.metric + " " + level,
       "Kaplan-Meier: the share of runs that had reached it by each step, with its pointwise 95 % interval "
-      "(log-log). Runs that never did are censored at their last evaluation, failed ones at their arm's last."};
+      "(log-log). Runs that never did are censored at their last evaluation; failed ones are none of them."};
   figure.x_label = "step";
   figure.y_label = "share of runs";
   figure.stairs = true;
   double longest = 0;  // of all arms: an arm whose runs all reached it stays at 1 until then
   for (const std::size_t i : view.points[point]) {
-    const auto seen = observations(view.cells[i], comparison);
+    const std::vector<compare::Observation>& seen = view.cells[i].summary->steps;
     if (seen.empty()) continue;
     CurveSeries series{view.cells[i].summary->arm, view.cells[i].colour, {}};
     const auto survival = compare::kaplan_meier(seen);
@@ -258,11 +240,11 @@ std::vector<Figure> result_figures(const View& view, std::size_t point) {
   if (comparison.gain)
     if (DotPlot plot = share_plot(view, settings); !plot.rows.empty()) figures.emplace_back(std::move(plot));
   Curves metric = evaluation_curves(view, point, comparison.metric);
-  metric.references = levels_of(comparison);
+  metric.references = levels_of(view, point);
   figures.emplace_back(std::move(metric));
   if (comparison.metric != "loss") figures.emplace_back(evaluation_curves(view, point, "loss"));
   figures.emplace_back(training_curves(view, point));
-  if (comparison.threshold) figures.emplace_back(threshold_curves(view, point));
+  if (threshold_of(view, point)) figures.emplace_back(threshold_curves(view, point));
   std::erase_if(figures, [](const Figure& figure) {
     const auto* curves = std::get_if<Curves>(&figure);
     return curves != nullptr && curves->series.empty();

@@ -107,8 +107,11 @@ std::vector<std::string> verdicts(const View& view) {
       if (pair.settings == settings) sentences.push_back(where + verdict(comparison, pair));
     for (const compare::Share& share : comparison.shares)
       if (share.settings == settings) sentences.push_back(where + verdict(comparison, share));
+    for (const compare::ClaimVerdict& claim : comparison.claims)
+      if (claim.settings == settings) sentences.push_back(where + "claim " + verdict(comparison, claim));
     for (const std::string& sentence : tuning_sentences(comparison, settings)) sentences.push_back(where + sentence);
   }
+  for (const std::string& line : published(comparison)) sentences.push_back("published, not measured here: " + line);
   return sentences;
 }
 

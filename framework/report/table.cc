@@ -170,7 +170,7 @@ std::string bullets(const std::string& mark, const std::vector<std::string>& lin
         out += "- " + escaped(line, style.format) + "\n";
         break;
       case Format::latex:
-        out += "% " + line + "\n";
+        out += "% " + escaped(line, Format::text) + "\n";
         break;
       case Format::text:
         out += coloured(wrapped(mark, line), style);
@@ -204,15 +204,15 @@ std::string claims(const Comparison& comparison, const Style& style) {
   return section("claims, as the spec stated them before the runs", bullets("* ", lines, style), style);
 }
 
-std::string published(const Comparison& comparison, const Style& style) {
+}  // namespace
+
+std::vector<std::string> published(const Comparison& comparison) {
   std::vector<std::string> lines;
   for (const compare::Anchor& anchor : comparison.anchors)
     lines.push_back(mark_of(comparison, anchor) + " " + number(anchor.value) + ": " + anchor.text + "; " +
                     anchor.source);
-  return section("published, not measured here", bullets("- ", lines, style), style);
+  return lines;
 }
-
-}  // namespace
 
 std::string at_text(const std::string& at) {
   if (at == "last") return "at the last evaluation";
@@ -279,7 +279,7 @@ std::string table(const Comparison& comparison, const Style& style) {
     out += "\n";
     out += block(comparison, i, style);
   }
-  out += published(comparison, style);
+  out += section("published, not measured here", bullets("- ", published(comparison), style), style);
   out += claims(comparison, style);
   return out + section("notes", bullets("- ", comparison.notes, style), style);
 }

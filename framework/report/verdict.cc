@@ -73,7 +73,7 @@ std::string seeds_clause(std::size_t needed, std::int64_t have) {
 // "; 5 paired seeds cannot show p < 0.05, 6 can"
 std::string too_few_clause(const compare::Pair& pair, double alpha) {
   const std::optional<std::int64_t> fewest = fewest_pairs(alpha);
-  return "; " + units_text(pair) + " cannot show p < " + (alpha == 0.05 ? "0.05" : p_text(alpha)) +
+  return "; " + units_text(pair) + " cannot show p < " + compare::alpha_text(alpha) +
          (fewest ? ", " + std::to_string(*fewest) + " can" : ", nor can more at this look");
 }
 
@@ -186,7 +186,9 @@ std::string verdict(const compare::Comparison& comparison, const compare::ClaimV
                          ? std::string(claim.ci90 ? " (90" : " (95") + " % CI " + signed_amount(metric, interval->low) +
                                " to " + signed_amount(metric, interval->high) + ", "
                          : " (") +
-                    std::to_string(link.n) + (link.n == 1 ? " seed)" : " seeds)"));
+                    (link.n == link.replicates ? std::to_string(link.n) + (link.n == 1 ? " seed" : " seeds")
+                                               : std::to_string(link.n) + " pre-training replicates") +
+                    ")");
   }
   if (!links.empty()) {
     text += ": " + base::join(links, ", ");
@@ -194,7 +196,8 @@ std::string verdict(const compare::Comparison& comparison, const compare::ClaimV
   }
   if (claim.outcome == Outcome::cannot_tell) {
     text += "; " + claim.reason;
-    if (!claim.links.empty()) text += seeds_clause(claim.seeds_needed, claim.links.front().n);
+    if (!claim.links.empty() && claim.links.front().n == claim.links.front().replicates)
+      text += seeds_clause(claim.seeds_needed, claim.links.front().n);
   }
   return text;
 }

@@ -314,15 +314,35 @@ TEST(Share, WhatIsMissingOrNoGainIsSaid) {
   EXPECT_FALSE(compare(eight_pairs(), {}).gain.has_value()) << "older runs name none";
 }
 
+// Half of "zero" is stopped at step 10 of 20: as hopeless, not as unlucky in being watched too briefly.
+TEST(Stopped, CountsAsNeverReachingItWhereTheOthersEnd) {
+  Runs runs = eight_pairs();
+  const Comparison before = compare(runs, {});
+  for (record::Run& run : runs)
+    if (run.header.arm == "zero" && run.header.replicate < 4) {
+      run.evals.pop_back();
+      run.reason = "hopeless";
+    }
+  const Comparison after = compare(runs, {});
+  const ArmSummary &then = arm(before, "zero"), &now = arm(after, "zero");
+  EXPECT_EQ(now.stopped, 4);
+  ASSERT_EQ(now.steps.size(), 8u);
+  for (const Observation& way : now.steps) {
+    EXPECT_FALSE(way.reached);
+    EXPECT_EQ(way.time, 20);
+  }
+  EXPECT_EQ(now.steps_reach.restricted, then.steps_reach.restricted);
+  EXPECT_EQ(now.heights, then.heights) << "its last value stands to the end";
+  EXPECT_EQ(arm(after, "pretrained").heights, arm(before, "pretrained").heights) << "nobody else's watch is cut";
+}
+
 TEST(Notes, MixedMachinesDataAndCheckpoints) {
   Runs runs = eight_pairs();
   runs[0].header.cpu = "other";
   runs[2].header.threads = 4;
   runs[1].header.data_sha256 = "d2";
   for (record::Run& run : runs) run.header.checkpoint_sha256 = "abcdef0123456789";
-  record::InitRecord tensor;
-  tensor.source_file = "model.safetensors";
-  runs[0].init.push_back(tensor);
+  runs[0].reads_checkpoint = true;
   const Comparison one = compare(runs, {});
   EXPECT_NOTE(one, "mixed CPUs (cpu; other): replicates differ by rounding too");
   EXPECT_NOTE(one, "mixed threads (1; 4): replicates differ by rounding too");

@@ -37,7 +37,7 @@ Runs pretrained_runs(std::int64_t models) {
           run(arm, r, {{20, (reads ? 0.8 + 0.01 * static_cast<double>(model) : 0.5) + 1e-4 * static_cast<double>(r)}}));
       one.header.checkpoint_replicate = model;
       one.header.checkpoint_sha256 = "hash of model " + std::to_string(model);
-      if (reads) one.init.emplace_back().source_file = "model.safetensors";
+      one.reads_checkpoint = reads;
     }
   }
   return runs;
@@ -63,6 +63,17 @@ TEST(Pretraining, SeveralReplicatesOfAModelAreOneDifference) {
   EXPECT_FALSE(has_note(result, "mixed checkpoints"));
   EXPECT_FALSE(has_note(result, "one pre-trained checkpoint"));
   EXPECT_FALSE(has_note(result, "have a partner"));
+}
+
+TEST(Pretraining, IntervalsOfAnArmCountModels) {
+  const Comparison result = compare(pretrained_runs(2), {});
+  const ArmSummary& reads = *std::ranges::find(result.arms, "pretrained", &ArmSummary::arm);
+  EXPECT_EQ(reads.n, 8);
+  ASSERT_TRUE(reads.ci95.has_value());
+  // Two models, 0.01 apart in their means but for 1e-4: t(0.975, 1) = 12.706.
+  EXPECT_NEAR(reads.ci95->high - reads.ci95->low, 2 * 12.7062 * 0.0101 / 2, 1e-5);
+  const ArmSummary& none = *std::ranges::find(result.arms, "zero", &ArmSummary::arm);
+  EXPECT_LT(none.ci95->high - none.ci95->low, 0.001) << "eight independent values";
 }
 
 TEST(Pretraining, ArmsThatReadNoneKeepTheirReplicates) {

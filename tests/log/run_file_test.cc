@@ -173,6 +173,7 @@ TEST(RunFile, EveryFieldComesBack) {
   EXPECT_EQ(run.reason, "loss is not a number at step 601 (größe)");
   expect_equal(run.header, sample_header());
   expect_equal(run.init, sample_init());
+  EXPECT_TRUE(run.reads_checkpoint);
   ASSERT_EQ(run.steps.size(), 600U);
   for (int i = 1; i <= 600; ++i) expect_equal(run.steps[static_cast<std::size_t>(i - 1)], sample_step(i));
   ASSERT_EQ(run.evals.size(), 2U);

@@ -156,7 +156,7 @@ TEST(Results, CountRunsThatNeverReachTheThresholdAsCensored) {
   EXPECT_EQ(curves.series[1].points.back().y, 0);
 }
 
-TEST(Results, DoNotLetAFailedRunFlatterItsArm) {
+TEST(Results, AFailedRunIsNoneOfThoseThatReachTheThresholdAsInTheTable) {
   std::vector<record::Run> runs = eight_pairs();
   for (record::Run& run : runs)
     if (run.header.arm == "pretrained" && run.header.replicate == 7) {
@@ -164,7 +164,23 @@ TEST(Results, DoNotLetAFailedRunFlatterItsArm) {
       run.evals.clear();
     }
   const Curves curves = the<Curves>(results(chapter(study_of(std::move(runs)), 1, 0)), "1-threshold");
-  EXPECT_NEAR(curves.series[0].points.back().y, 7.0 / 8, 1e-12);
+  EXPECT_NEAR(curves.series[0].points[1].y, 5.0 / 7, 1e-12);
+  EXPECT_EQ(curves.series[0].points.back().y, 1);
+}
+
+TEST(Verdicts, HoldTheClaimsAndThePublishedNumbers) {
+  std::vector<record::Run> runs = eight_pairs();
+  for (record::Run& run : runs)
+    run.header.design =
+        R"({"claims":[{"equal":null,"to":null,"margin":null,"better":"pretrained","than":"zero","order":[]}],)"
+        R"("anchors":[{"arm":"zero","text":"elsewhere","value":0.5,"source":"A 2019","metric":null}],)"
+        R"("planned_seeds":null})";
+  const std::vector<std::string> verdicts = chapter(study_of(std::move(runs)), 1, 0).verdicts;
+  const auto has = [&](const std::string& part) {
+    return std::ranges::any_of(verdicts, [&](const auto& one) { return one.find(part) != std::string::npos; });
+  };
+  EXPECT_TRUE(has("claim reproduced: pretrained is better than zero"));
+  EXPECT_TRUE(has("published, not measured here: [1] 0.5000: elsewhere; A 2019"));
 }
 
 TEST(Sensitivity, ShowsAnArmOverANumericAxis) {

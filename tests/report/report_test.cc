@@ -197,7 +197,7 @@ TEST(ClaimVerdict, SaysTheNumbersAndWhy) {
   claim.outcome = Outcome::reproduced;
   claim.ends = {"zero", "constant_class"};
   claim.margin = 0.02;
-  claim.links = {{8, 0.001, compare::Interval{-0.005, 0.007}, 0.5}};
+  claim.links = {{8, 8, 0.001, compare::Interval{-0.005, 0.007}, 0.5}};
   claim.ci90 = compare::Interval{-0.004, 0.006};
   claim.p = 0.0003;
   claim.p_holm = 0.0018;
@@ -218,6 +218,9 @@ TEST(ClaimVerdict, SaysTheNumbersAndWhy) {
       "cannot tell: a > b > c: a - b +0.1 (95 % CI -0.5 to +0.7, 8 seeds), b - c +0.1 (95 % CI -0.5 to +0.7, 8 seeds); "
       "p = 0.0003, Holm 0.0018; the interval holds 0, or p is too large; about 30 seeds would tell, were the "
       "difference as seen");
+  for (compare::PairedMean& link : claim.links) link.n = 2;
+  EXPECT_NE(verdict(comparison, claim).find("2 pre-training replicates)"), std::string::npos);
+  EXPECT_EQ(verdict(comparison, claim).find("seeds"), std::string::npos) << "more seeds would not tell";
   claim.links.clear();
   claim.reason = "no run of b";
   EXPECT_EQ(verdict(comparison, claim), "cannot tell: a > b > c; no run of b");
@@ -246,7 +249,8 @@ TEST(Table, MarkdownAndLatex) {
   Runs runs = eight_pairs();
   for (record::Run& one : runs)
     if (one.header.arm == "zero") one.header.arm = "all_zero";
-  const compare::Comparison comparison = compare(runs, {});
+  compare::Comparison comparison = compare(runs, {});
+  comparison.anchors = {{"two\nlines", "A 2019", "all_zero", "accuracy", 0.823}};
   const std::string markdown = table(comparison, {.format = Format::markdown});
   EXPECT_TRUE(markdown.starts_with("## why: accuracy at the last evaluation")) << markdown;
   EXPECT_NE(markdown.find("\n| arm | n | failed | mean | std | difference | 95 % CI | p | steps to 0.8 |\n"
@@ -262,6 +266,8 @@ TEST(Table, MarkdownAndLatex) {
       << latex;
   EXPECT_NE(latex.find("\nall\\_zero & 8 & 0 & 0.5000 &"), std::string::npos) << latex;
   EXPECT_NE(latex.find("\\bottomrule\n\\end{tabular}\n"), std::string::npos);
+  EXPECT_NE(latex.find("\n  {[}1] &  &  & 0.8230 &"), std::string::npos) << "no argument of the row before: " << latex;
+  EXPECT_NE(latex.find("% [1] 0.8230: two lines; A 2019\n"), std::string::npos) << latex;
   for (std::size_t at = 0; at < latex.size(); at = latex.find('\n', at) + 1) {
     const std::string line = latex.substr(at, latex.find('\n', at) - at);
     EXPECT_TRUE(line.empty() || line[0] == '%' || line[0] == '\\' || line.ends_with("\\\\")) << line;
