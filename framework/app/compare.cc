@@ -139,9 +139,9 @@ compare::Comparison compare_runs(const po::variables_map& values, std::vector<re
           {"command line", "--look", "one results folder, to record the look in", base::join(paths, " "), ""});
     options.alpha = record_look(paths.front(), comparison);
     comparison = compare::compare(runs, options);
-    comparison.notes.push_back("a look before all " + std::to_string(*comparison.planned_seeds) +
-                               " planned seeds, as looks.json has them: verdicts ask for p < " +
-                               base::number_text(options.alpha));
+    comparison.notes.push_back("a look before or at the end of " + std::to_string(*comparison.planned_seeds) +
+                               " planned seeds, recorded in looks.json: verdicts ask for p < " +
+                               compare::alpha_text(options.alpha));
   }
   if (has(values, "examples")) look_at_examples(runs, comparison);
   return comparison;

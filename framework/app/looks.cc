@@ -1,6 +1,7 @@
 #include "app/looks.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "base/error.hpp"
@@ -24,18 +25,36 @@ std::int64_t seeds_seen(const compare::Comparison& comparison) {
   return most;
 }
 
+// The seeds seen at the looks so far, ascending, and how many were planned.
+struct Looks {
+  std::int64_t planned = 0;
+  std::vector<std::int64_t> seen;
+};
+
+Looks looks_of(const base::Json& object) {
+  return {object.at("planned").get<std::int64_t>(), object.at("seen").get<std::vector<std::int64_t>>()};
+}
+
+bool is_whole(const Looks& looks) {
+  const auto falls = std::ranges::adjacent_find(looks.seen, std::ranges::greater_equal());
+  return !looks.seen.empty() && looks.seen.front() > 0 && looks.seen.back() <= looks.planned &&
+         falls == looks.seen.end();
+}
+
+// An object of questions.
 base::Json read_looks(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return base::Json::object();
-  base::Json looks = base::parse_json(base::read_file(file), file.string());
-  bool ours = looks.is_object();
-  for (const auto& [question, seeds] : looks.items())
-    ours = ours && seeds.is_array() && std::all_of(seeds.begin(), seeds.end(), [](const base::Json& n) {
-             return n.is_number_integer() && n.get<std::int64_t>() > 0;
-           });
+  base::Json questions = base::parse_json(base::read_file(file), file.string());
+  bool ours = questions.is_object();
+  try {
+    for (const auto& [question, object] : questions.items()) ours = ours && is_whole(looks_of(object));
+  } catch (const base::Json::exception&) {
+    ours = false;
+  }
   if (!ours)
     throw base::Error(
-        {file.string(), "", "an object of questions and the seeds seen at each look", "something else", ""});
-  return looks;
+        {file.string(), "", "an object of questions, each with its looks as --look writes them", "something else", ""});
+  return questions;
 }
 
 }  // namespace
@@ -50,18 +69,25 @@ double record_look(const std::filesystem::path& folder, const compare::Compariso
     throw base::Error({folder.string(), "--look", "from 1 to the " + std::to_string(planned) + " planned seeds",
                        std::to_string(seen), "alpha is spent over compare.planned_seeds"});
   const std::filesystem::path file = folder / "looks.json";
-  base::Json looks = read_looks(file);
-  base::Json& seeds = looks[question_of(comparison)];
-  if (seeds.is_null()) seeds = base::Json::array();
-  if (!seeds.empty() && seeds.back().get<std::int64_t>() > seen)
-    throw base::Error({file.string(), "--look", "at least the " + seeds.back().dump() + " seeds of the last look",
+  base::Json questions = read_looks(file);
+  const std::string question = question_of(comparison);
+  Looks looks{planned, {}};
+  if (questions.contains(question)) looks = looks_of(questions[question]);
+  if (looks.planned != planned)
+    throw base::Error({file.string(), "--look",
+                       std::to_string(looks.planned) + " planned seeds, as at the looks before",
+                       std::to_string(planned), "alpha that was spent over other seeds cannot be spent again"});
+  if (!looks.seen.empty() && looks.seen.back() > seen)
+    throw base::Error({file.string(), "--look",
+                       "at least the " + std::to_string(looks.seen.back()) + " seeds of the last look",
                        std::to_string(seen), "runs are missing"});
-  if (seeds.empty() || seeds.back().get<std::int64_t>() != seen) {
-    seeds.push_back(seen);
-    base::write_file(file, base::json_pretty(looks) + "\n");
+  if (looks.seen.empty() || looks.seen.back() != seen) {
+    looks.seen.push_back(seen);
+    questions[question] = {{"planned", looks.planned}, {"seen", looks.seen}};
+    base::write_file(file, base::json_pretty(questions) + "\n");
   }
   std::vector<double> fractions;
-  for (const base::Json& n : seeds) fractions.push_back(n.get<double>() / static_cast<double>(planned));
+  for (const std::int64_t n : looks.seen) fractions.push_back(static_cast<double>(n) / static_cast<double>(planned));
   return compare::look_thresholds(fractions, compare::Spending::obrien_fleming, kAlpha).back().threshold;
 }
 

@@ -119,7 +119,17 @@ TEST_F(Compare, LooksSpendAlpha) {
   EXPECT_GT(last["alpha"], 0.04);
   EXPECT_LT(last["alpha"], 0.05);
   const Json looks = base::parse_json(slurp(folder_ / "results" / "looks.json"), "looks");
-  EXPECT_EQ(looks["small: accuracy at last against truncated"], (Json{2, 4}));
+  const std::string question = "small: accuracy at last against truncated";
+  EXPECT_EQ(looks[question], (Json{{"planned", 4}, {"seen", {2, 4}}}));
+  const auto refused = [&](const std::string& file, const std::string& why) {
+    write(folder_ / "results" / "looks.json", file);
+    const Said said = compare({"--look"});
+    EXPECT_EQ(said.code, 2);
+    EXPECT_NE(said.err.find(why), std::string::npos) << said.err;
+  };
+  refused("{\"" + question + "\": {\"planned\": 8, \"seen\": [4]}}", "alpha that was spent over other seeds");
+  refused("{\"" + question + "\": {\"planned\": 4, \"seen\": [4, 2]}}", "each with its looks as --look writes them");
+  refused("{\"" + question + "\": [2]}", "each with its looks as --look writes them");
 }
 
 TEST_F(Compare, RefusesWhatDecidesNothing) {
