@@ -327,6 +327,10 @@ void require_step(std::span<const Group> groups, const Measure& measure) {
 
 }  // namespace
 
+std::int64_t tested_pairs(const Comparison& comparison) {
+  return std::ranges::count_if(comparison.pairs, [](const Pair& pair) { return pair.n >= 2; });
+}
+
 At parse_at(const std::string& text) {
   if (text == "last") return {At::Kind::last, 0};
   if (text == "best") return {At::Kind::best, 0};

@@ -192,6 +192,9 @@ struct Comparison {
 // asked for.
 Comparison compare(std::span<const record::Run> runs, const Options& options);
 
+// Pairs that a test was made of: the family that p_holm adjusts for.
+std::int64_t tested_pairs(const Comparison& comparison);
+
 // The metric's curve of a run: (step, value), exactly the evaluations made. Throws Error for a metric the run does not
 // have.
 std::vector<std::pair<std::int64_t, double>> curve(const record::Run& run, const std::string& metric);

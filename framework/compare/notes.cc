@@ -250,8 +250,7 @@ class Notes {
       if (n > static_cast<std::int64_t>(kExactPairs))
         add(count(n, "pair") + ": p from " + std::to_string(kRandomPatterns) + " random sign patterns, seeded");
     }
-    const auto tested =
-        std::count_if(comparison_.pairs.begin(), comparison_.pairs.end(), [](const Pair& pair) { return pair.n >= 2; });
+    const std::int64_t tested = tested_pairs(comparison_);
     if (tested > 1)
       add(count(tested, "comparison") +
           ": verdicts ask for p adjusted for their number (Holm); intervals are not "

@@ -22,12 +22,6 @@ Sheet sheet_of(const std::string& caption, Row head) {
   return sheet;
 }
 
-const Pair* pair_of(const Comparison& comparison, const ArmSummary& arm) {
-  for (const Pair& pair : comparison.pairs)
-    if (pair.arm == arm.arm && pair.settings == arm.settings) return &pair;
-  return nullptr;
-}
-
 // Of values, which have no sign to show; "-inf" and "inf" where an end is open.
 std::string range_text(const std::optional<compare::Interval>& interval) {
   std::string text = interval_text(interval);
@@ -126,6 +120,12 @@ Sheet over_examples(const Comparison& comparison, std::span<const ArmSummary> ar
 }
 
 }  // namespace
+
+const compare::Pair* pair_of(const Comparison& comparison, const ArmSummary& arm) {
+  for (const Pair& pair : comparison.pairs)
+    if (pair.arm == arm.arm && pair.settings == arm.settings) return &pair;
+  return nullptr;
+}
 
 std::string interval_text(const std::optional<compare::Interval>& interval) {
   if (!interval) return "-";

@@ -11,6 +11,8 @@ namespace initlab::report {
 // Of the arms of one grid point; those that have something to show.
 std::vector<Sheet> detail_sheets(const compare::Comparison& comparison, std::span<const compare::ArmSummary> arms);
 
+// The pair of an arm with its baseline; null: it has none.
+const compare::Pair* pair_of(const compare::Comparison& comparison, const compare::ArmSummary& arm);
 std::string interval_text(const std::optional<compare::Interval>& interval);  // "[+0.1, +0.2]", "-"; infinite ends too
 
 }  // namespace initlab::report

@@ -18,11 +18,6 @@ using compare::Comparison;
 
 constexpr double kLevel = 0.95;
 
-std::optional<compare::Interval> interval_of(const std::vector<double>& values) {
-  if (values.size() < 2) return std::nullopt;
-  return compare::student_t_interval(values, kLevel);
-}
-
 std::string replicate_name(std::int64_t replicate) { return "replicate " + std::to_string(replicate); }
 
 // A threshold of the baseline's is one of its grid point.
@@ -54,9 +49,9 @@ DotPlot metric_plot(const View& view, std::size_t point) {
     DotRow row{arm.arm, view.cells[i].colour, {}, arm.mean, kNoNumber, kNoNumber, {}};
     for (std::size_t r = 0; r < arm.values.size(); ++r)
       row.dots.push_back({arm.values[r], replicate_name(arm.replicates[r])});
-    if (const auto interval = interval_of(arm.values)) {
-      row.low = interval->low;
-      row.high = interval->high;
+    if (arm.ci95) {
+      row.low = arm.ci95->low;
+      row.high = arm.ci95->high;
     }
     row.cells = {number(arm.mean), interval_text(row.low, row.high), std::to_string(arm.n), std::to_string(arm.failed)};
     plot.rows.push_back(std::move(row));
@@ -75,12 +70,22 @@ std::vector<DotRow::Dot> differences(const ArmSummary& arm, const ArmSummary& ba
   return dots;
 }
 
+// What the pair counts: replicates, or pre-trained models where several replicates share one.
+std::vector<DotRow::Dot> dots_of(const compare::Pair& pair, const ArmSummary& arm, const ArmSummary& baseline) {
+  if (pair.n == pair.replicates) return differences(arm, baseline);
+  std::vector<DotRow::Dot> dots;
+  for (const double value : pair.differences)
+    dots.push_back({value, "mean of the replicates of pre-trained model " + std::to_string(dots.size())});
+  return dots;
+}
+
 DotPlot difference_plot(const View& view, const compare::Settings& settings) {
   const Comparison& comparison = view.study.comparison;
   DotPlot plot;
-  plot.legend = {
-      "differences", "difference to " + comparison.baseline,
-      "A dot a replicate, paired by its seeds; the bar is the mean with its 95 % interval (Student t over pairs)."};
+  plot.legend = {"differences", "difference to " + comparison.baseline,
+                 "A dot a replicate, paired by its seeds (or a pre-trained model, where replicates share one); the bar "
+                 "is the mean "
+                 "with its 95 % interval (Student t over the dots)."};
   plot.x_label = "difference in " + comparison.metric;
   plot.columns = {"difference", "95 % CI", "p", "pairs"};
   plot.references = {{"no difference", 0}};
@@ -89,7 +94,7 @@ DotPlot difference_plot(const View& view, const compare::Settings& settings) {
     if (pair.settings != settings) continue;
     const Cell* arm = find_cell(view, pair.arm, settings);
     if (arm == nullptr || baseline == nullptr) continue;
-    DotRow row{pair.arm,  arm->colour, differences(*arm->summary, *baseline->summary), pair.difference, kNoNumber,
+    DotRow row{pair.arm,  arm->colour, dots_of(pair, *arm->summary, *baseline->summary), pair.difference, kNoNumber,
                kNoNumber, {}};
     if (pair.ci95) {
       row.low = pair.ci95->low;
@@ -122,7 +127,9 @@ DotPlot share_plot(const View& view, const compare::Settings& settings) {
       row.high = share.ci95->high;
     }
     row.cells = {percent(share.share),
-                 bounded ? "[" + percent(row.low) + ", " + percent(row.high) + "]" : "not bounded",
+                 bounded      ? "[" + percent(row.low) + ", " + percent(row.high) + "]"
+                 : share.ci95 ? "not bounded"
+                              : "-",
                  std::to_string(share.n)};
     plot.rows.push_back(std::move(row));
   }

@@ -102,7 +102,7 @@ Curves axis_curves(const View& view, const std::string& path, const std::vector<
   for (const Cell* cell : cells) {
     const ArmSummary& arm = *cell->summary;
     if (!std::isfinite(arm.mean)) continue;
-    const auto interval = interval_of(arm.values);
+    const std::optional<compare::Interval>& interval = arm.ci95;
     series_of(figure, *cell)
         .points.push_back({value_at(arm.settings, path)->get<double>(), arm.mean, interval ? interval->low : kNoNumber,
                            interval ? interval->high : kNoNumber, arm.n});
@@ -179,7 +179,7 @@ std::vector<Grid> sensitivity_grids(const View& view) {
         const std::string value = compare::value_text(*value_at(cell->summary->settings, path));
         if (std::find(grid.head.begin() + 1, grid.head.end(), value) == grid.head.end()) grid.head.push_back(value);
         if (std::find(arms.begin(), arms.end(), cell->summary->arm) == arms.end()) arms.push_back(cell->summary->arm);
-        const auto interval = interval_of(cell->summary->values);
+        const std::optional<compare::Interval>& interval = cell->summary->ci95;
         texts[{cell->summary->arm, value}] = with_interval(cell->summary->mean, interval ? interval->low : kNoNumber,
                                                            interval ? interval->high : kNoNumber);
       }

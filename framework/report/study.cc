@@ -146,7 +146,6 @@ Observed thin(record::Run& run) {
   std::set<std::int64_t> diagnosed;
   for (const record::PartDiagnosis& part : run.diagnostics.parts) diagnosed.insert(part.step);
   for (const record::LayerDiagnosis& layer : run.diagnostics.layers) diagnosed.insert(layer.step);
-  seen.diagnosed = static_cast<std::int64_t>(diagnosed.size());
   if (diagnosed.size() > kMostDiagnosed) {
     const std::int64_t last = *diagnosed.rbegin();
     const std::int64_t most = *std::next(diagnosed.begin(), static_cast<std::ptrdiff_t>(kMostDiagnosed) - 2);

@@ -22,7 +22,6 @@ struct Observed {
   std::int64_t most_loss_step = 0, most_grad_norm_step = 0;
   std::int64_t not_finite = 0;           // steps whose loss or gradient norm is no finite number
   std::int64_t steps = 0;                // that the run made
-  std::int64_t diagnosed = 0;            // steps that diagnostics measured
   std::vector<std::string> findings;     // "error: tensor: ..." of the audit
   std::vector<std::string> explanation;  // of the audit, in plain words
 };

@@ -52,12 +52,6 @@ std::string title(const Comparison& comparison, const Style& style) {
   return line + "\n" + (gain.empty() ? "" : gain + "\n");
 }
 
-const Pair* find_pair(const Comparison& comparison, const ArmSummary& arm) {
-  for (const Pair& pair : comparison.pairs)
-    if (pair.arm == arm.arm && pair.settings == arm.settings) return &pair;
-  return nullptr;
-}
-
 std::string ci_text(const std::optional<compare::RatioSet>& set) {
   if (!set) return "-";
   if (set->kind != compare::RatioSet::Kind::interval) return "not bounded";
@@ -74,22 +68,19 @@ std::vector<std::string> share_cells(const Comparison& comparison, const ArmSumm
 }
 
 // Several comparisons, for whose number p is adjusted.
-bool is_family(const Comparison& comparison) {
-  return std::count_if(comparison.pairs.begin(), comparison.pairs.end(), [](const Pair& pair) { return pair.n >= 2; }) >
-         1;
-}
+bool is_family(const Comparison& comparison) { return compare::tested_pairs(comparison) > 1; }
 
 Row arm_row(const Comparison& comparison, const ArmSummary& arm) {
   Row row{arm.arm, std::to_string(arm.n), std::to_string(arm.failed), number(arm.mean), number(arm.stddev)};
   if (arm.arm == comparison.baseline) {
     row.insert(row.end(), {"baseline", "", ""});
-  } else if (const Pair* pair = find_pair(comparison, arm); pair != nullptr && pair->n > 0) {
+  } else if (const Pair* pair = pair_of(comparison, arm); pair != nullptr && pair->n > 0) {
     row.insert(row.end(), {signed_number(pair->difference), interval_text(pair->ci95), p_text(pair->p_sign_flip)});
   } else {
     row.insert(row.end(), {"-", "-", "-"});
   }
   if (is_family(comparison)) {
-    const Pair* pair = find_pair(comparison, arm);
+    const Pair* pair = pair_of(comparison, arm);
     row.push_back(arm.arm == comparison.baseline ? "" : pair != nullptr && pair->n >= 2 ? p_text(pair->p_holm) : "-");
   }
   if (comparison.gain)

@@ -59,11 +59,6 @@ std::string threshold_clause(const compare::Comparison& comparison, const compar
          (second ? ", " + loser->arm + " " + when_text(*loser) : "; " + loser->arm + " never did");
 }
 
-std::size_t tested_pairs(const compare::Comparison& comparison) {
-  return static_cast<std::size_t>(std::count_if(comparison.pairs.begin(), comparison.pairs.end(),
-                                                [](const compare::Pair& pair) { return pair.n >= 2; }));
-}
-
 // "; about 14 seeds would tell, were the difference as seen"
 std::string seeds_clause(std::size_t needed, std::int64_t have) {
   if (static_cast<std::int64_t>(needed) <= have) return {};
@@ -115,7 +110,7 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
   const double low = pair.ci95->low, high = pair.ci95->high;
   if (low == 0 && high == 0) return arm + " and " + baseline + " gave equal values with all " + units_text(pair);
 
-  const std::string holm = tested_pairs(comparison) > 1 ? ", Holm " + p_text(pair.p_holm) : "";
+  const std::string holm = compare::tested_pairs(comparison) > 1 ? ", Holm " + p_text(pair.p_holm) : "";
   const auto evidence = [&](const std::string& from, const std::string& to) {
     return " (95 % CI " + from + " to " + to + ", " + units_text(pair) + ", " + p_phrase(pair.p_sign_flip) + holm + ")";
   };
@@ -142,7 +137,7 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
   if (too_few) return "cannot tell yet: " + winner + " leads " + loser + by + why_not;
   if (pair.p_holm >= alpha)
     return "cannot tell yet: " + winner + " leads " + loser + by + "; alone that would do, but not as one of " +
-           std::to_string(tested_pairs(comparison)) + " comparisons";
+           std::to_string(compare::tested_pairs(comparison)) + " comparisons";
   return winner + " beats " + loser + by +
          threshold_clause(comparison, find(comparison, winner, pair.settings), find(comparison, loser, pair.settings));
 }

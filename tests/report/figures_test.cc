@@ -70,7 +70,7 @@ TEST(Thinning, CountsOverAllStepsBeforeItDropsSome) {
 TEST(Thinning, LimitsTheStepsOfDiagnostics) {
   record::Run run = initlab::testing::run("a", 0, {{0, 0.5}});
   for (std::int64_t step = 0; step < 1000; ++step) run.diagnostics.layers.push_back({.step = step, .layer = 0});
-  EXPECT_EQ(thin(run).diagnosed, 1000);
+  thin(run);
   EXPECT_EQ(run.diagnostics.layers.size(), kMostDiagnosed);
   EXPECT_EQ(run.diagnostics.layers.front().step, 0);
   EXPECT_EQ(run.diagnostics.layers.back().step, 999);
