@@ -72,18 +72,13 @@ base::Json as_json(const Sweep& sweep, const Done& done, const Costs& costs) {
   out["experiment"] = sweep.spec.experiment;
   out["threads"] = costs.sharing.threads;
   out["jobs"] = costs.sharing.jobs;
-  const auto settings_of = [](const config::RunPlan& plan) {
-    base::Json settings = base::Json::object();
-    for (const auto& [path, value] : plan.settings) settings[path] = value;
-    return settings;
-  };
   const auto list = [&](const std::vector<std::shared_ptr<const sweep::Prepared>>& runs) {
     base::Json array = base::Json::array();
     for (const auto& run : runs) {
       const bool waits = run->plan.awaits_tuning();
       array.push_back({{"run_id", waits ? base::Json(nullptr) : base::Json(run->run_id)},
                        {"arm", run->plan.arm},
-                       {"settings", settings_of(run->plan)},
+                       {"settings", settings_of(*run)},
                        {"replicate", run->plan.replicate},
                        {"state", done.count(run.get()) != 0 ? "finished"
                                  : waits                    ? "awaits tuning"
@@ -115,7 +110,7 @@ base::Json as_json(const Sweep& sweep, const Done& done, const Costs& costs) {
                          {"place", a.rule == nullptr ? "" : a.rule->place},
                          {"missing", a.missing}});
     arms.push_back(
-        {{"arm", table.run->plan.arm}, {"settings", settings_of(table.run->plan)}, {"tensors", std::move(tensors)}});
+        {{"arm", table.run->plan.arm}, {"settings", settings_of(*table.run)}, {"tensors", std::move(tensors)}});
   }
   out["arms"] = std::move(arms);
   out["cost_per_run"] = {{"steps", cost.steps},
