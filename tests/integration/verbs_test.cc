@@ -1,7 +1,10 @@
 // The command line and whole small experiments, through the built program.
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <set>
 #include <thread>
 
 #include "base/json.hpp"
@@ -102,6 +105,15 @@ TEST_F(Verbs, BindsRunsToCores) {
     const Json run = base::parse_json(initlab({"show", file.string(), "--json"}).out, "show");
     EXPECT_TRUE(run["cores"].is_string()) << run["cores"];
     EXPECT_EQ(run["cores"].get<std::string>().find(','), std::string::npos) << "one thread, one core";
+  }
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  if (CPU_COUNT(&allowed) >= 2) {
+    ASSERT_EQ(run("two", {"--threads", "1", "--jobs", "2", "--bind"}).code, 0);
+    std::set<std::string> cores;
+    for (const fs::path& file : run_files(folder_ / "two"))
+      cores.insert(base::parse_json(initlab({"show", file.string(), "--json"}).out, "show")["cores"]);
+    EXPECT_EQ(cores.size(), 2u) << "the first two runs begin at the same time";
   }
   const Said many = initlab(
       {"run", spec_.string(), "--results", (folder_ / "none").string(), "--threads", "1", "--jobs", "4096", "--bind"});
