@@ -158,14 +158,13 @@ std::string to_text(const Designs& designs) {
   }
   for (const auto& [pairs, group] : assumed) text += line(group.first, group.second);
   text += "  smallest p of the sign-flip test: " + report::p_text(designs.smallest_p) + "\n";
+  const std::string key = clustered ? "model.checkpoint.replicates: " : "seeds.replicates: ";
   if (designs.smallest_p >= kAlpha)
-    text += "  warning: so few pairs can never give p < 0.05; " +
-            std::string(clustered ? "model.checkpoint.replicates: " : "seeds.replicates: ") +
-            std::to_string(designs.pairs_for_p05) + " can\n";
+    text +=
+        "  warning: so few pairs can never give p < 0.05; " + key + std::to_string(designs.pairs_for_p05) + " can\n";
   else if (designs.smallest_p * static_cast<double>(designs.claims) >= kAlpha)
     text += "  warning: the smallest p, adjusted for " + std::to_string(designs.claims) +
-            " claims (Holm), is no less than 0.05; seeds.replicates: " + std::to_string(designs.pairs_for_claims) +
-            " can be\n";
+            " claims (Holm), is no less than 0.05; " + key + std::to_string(designs.pairs_for_claims) + " can be\n";
   return text;
 }
 

@@ -87,6 +87,13 @@ TEST_F(Pretraining, EachReplicateStartsFromItsModel) {
   EXPECT_NE(text.find("pre-training makes: 2 runs, 0 exist, 2 to run"), std::string::npos) << text;
   EXPECT_NE(text.find("in 2 pre-training replicates"), std::string::npos) << text;
   EXPECT_NE(text.find("model.checkpoint.replicates: 6 can"), std::string::npos) << text;
+  const std::string claims =
+      verb("plan", {"--set", "model.checkpoint.replicates=6", "--set", "seeds.replicates=8", "--set",
+                    "compare.claims=[{better: pretrained, than: truncated}, {better: pretrained, than: xavier}]"})
+          .out;
+  EXPECT_NE(claims.find("claims (Holm), is no less than 0.05; model.checkpoint.replicates: 7 can be"),
+            std::string::npos)
+      << claims;
   EXPECT_FALSE(fs::exists(results()));
 
   const Said said = verb("run");
