@@ -193,8 +193,9 @@ std::shared_ptr<const Prepared> Workshop::prepare(const config::RunPlan& plan) {
   train::update_groups(plan.training, *p.table);  // or throws: what `training` names must be there
   if (plan.training.stop.hopeless.after) {
     train::hopeless_metric(plan.training, *p.data);
-    train::hopeless_step(plan.training,
-                         train::total_steps(plan.training, data::steps_per_epoch(*p.data, plan.training.batch)));
+    const std::int64_t steps = train::total_steps(plan.training, data::steps_per_epoch(*p.data, plan.training.batch));
+    // An arm that makes no steps has nothing to stop.
+    if (plan.training.seconds || steps > 0) train::hopeless_step(plan.training, steps);
   }
 
   std::set<std::size_t> libraries;

@@ -54,6 +54,28 @@ TEST_F(Stop, AHopelessRunIsFinishedAndSaysSo) {
   EXPECT_NE(verb("plan").out.find("4 runs, 0 exist, 4 to run"), std::string::npos);
 }
 
+// An arm that makes no steps shows its initial weights; the rule is for the others.
+TEST_F(Stop, AnArmWithoutStepsHasNothingToStop) {
+  for (const char* none : {"epochs: 0", "steps: 0"}) {
+    const std::vector<std::string> rule = {
+        "--set", "training.stop.hopeless={after: 4, margin: 1}",
+        "--set", "seeds.replicates=1",
+        "--set", std::string("arms.truncated={init: [{use: truncated_normal}], training: {") + none + "}}"};
+    fs::remove_all(folder_ / "results");
+    const Said said = verb("run", rule);
+    ASSERT_EQ(said.code, 0) << said.err;
+    const auto files = run_files(folder_ / "results");
+    ASSERT_EQ(files.size(), 2u);
+    for (const fs::path& file : files) {
+      const Json run = show(file);
+      const bool trains = run["arm"] == "xavier";
+      EXPECT_EQ(run["state"], "finished");
+      EXPECT_EQ(run["train"].size(), trains ? 6u : 0u);
+      EXPECT_EQ(run["reason"].get<std::string>().empty(), !trains) << run["reason"];
+    }
+  }
+}
+
 TEST_F(Stop, ARunThatLearnsGoesOn) {
   // Accuracy is above 0 in any run; the constant class of this data is 0.5.
   const std::vector<std::string> rule = {
