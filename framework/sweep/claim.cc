@@ -56,6 +56,14 @@ std::string text(const base::Json& json, const char* key) {
   return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
 }
 
+// Whether the file ends within a line: a full disk has cut the last one.
+bool ends_cut(int descriptor) {
+  struct stat file {};
+  char last = '\n';
+  return ::fstat(descriptor, &file) == 0 && file.st_size > 0 && ::pread(descriptor, &last, 1, file.st_size - 1) == 1 &&
+         last != '\n';
+}
+
 // Lines of one write each: many processes append to one file.
 void append_attempt(const fs::path& run_file, const std::string& host_name, std::int64_t pid, const std::string& event,
                     const std::string& reason, std::optional<double> seconds) {
@@ -67,10 +75,10 @@ void append_attempt(const fs::path& run_file, const std::string& host_name, std:
                            {"event", event},
                            {"reason", reason},
                            {"seconds", seconds ? base::Json(*seconds) : base::Json()}};
-  const std::string line = base::json_text(json) + "\n";
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor < 0)
     throw base::Error({file.string(), "cannot be written", "", std::strerror(errno), "choose another results folder"});
+  const std::string line = (ends_cut(descriptor) ? "\n" : "") + base::json_text(json) + "\n";
   const bool whole = ::write(descriptor, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   const int error = errno;
   ::close(descriptor);

@@ -118,6 +118,23 @@ TEST_F(Claims, AttemptsKnowWhatARunTook) {
   EXPECT_EQ(worked_seconds(folder_), (std::map<std::string, double>{{run_.filename().string(), 6.5}}));
 }
 
+// What a full disk has cut is one lost line; the next one stands alone.
+TEST_F(Claims, AnAttemptAfterACutLineIsReadable) {
+  log_attempt(run_, "started");
+  std::ofstream(folder_ / "attempts.jsonl", std::ios::app) << "{\"run\": \"cut.h5\", \"eve";
+  log_attempt(run_, "finished", "", 2.0);
+  log_attempt(folder_ / "b.h5", "started");
+  std::vector<std::string> lines;
+  std::ifstream file(folder_ / "attempts.jsonl");
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(base::parse_json(lines[0], "attempts")["event"], "started");
+  EXPECT_EQ(lines[1], "{\"run\": \"cut.h5\", \"eve");
+  EXPECT_EQ(base::parse_json(lines[2], "attempts")["event"], "finished");
+  EXPECT_EQ(base::parse_json(lines[3], "attempts")["run"], "b.h5");
+  EXPECT_EQ(worked_seconds(folder_), (std::map<std::string, double>{{run_.filename().string(), 2.0}}));
+}
+
 TEST_F(Claims, ALongerReportIsReplacedByAShorterOne) {
   const auto claim = Claim::take(run_);
   claim->report({1'000'000'000, 2'000'000'000, 0.123456789, 123456.789, 9876.54321});
