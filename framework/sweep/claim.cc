@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -174,8 +173,13 @@ void log_attempt(const fs::path& run_file, const std::string& event, const std::
 }
 
 std::map<std::string, double> worked_seconds(const fs::path& folder) {
-  std::map<std::string, double> worked;
-  std::set<std::string> unknown;
+  struct Work {
+    double seconds = 0;
+    int ends = 0;
+    bool known = true;   // of all attempts
+    bool ended = false;  // what starts now begins anew
+  };
+  std::map<std::string, Work> runs;
   std::ifstream file(folder / kAttemptsFile);
   for (std::string line; std::getline(file, line);) {
     base::Json json;
@@ -184,13 +188,21 @@ std::map<std::string, double> worked_seconds(const fs::path& folder) {
     } catch (const base::Error&) {  // cut by a full disk
       continue;
     }
-    if (!json.is_object() || text(json, "event") == "started") continue;
-    if (json.contains("seconds") && json["seconds"].is_number())
-      worked[text(json, "run")] += json["seconds"].get<double>();
-    else
-      unknown.insert(text(json, "run"));
+    if (!json.is_object()) continue;
+    const std::string event = text(json, "event");
+    Work& work = runs[text(json, "run")];
+    if (event == "started") {
+      if (work.ended) work = {};
+      continue;
+    }
+    work.ended = event == "finished" || event == "failed";
+    work.known = work.known && json.contains("seconds") && json["seconds"].is_number();
+    work.seconds += number(json, "seconds");
+    ++work.ends;
   }
-  for (const std::string& run : unknown) worked.erase(run);
+  std::map<std::string, double> worked;
+  for (const auto& [run, work] : runs)
+    if (work.known && work.ends > 0) worked[run] = work.seconds;
   return worked;
 }
 

@@ -53,8 +53,10 @@ std::optional<Owner> owner_of(const std::filesystem::path& run_file);
 void log_attempt(const std::filesystem::path& run_file, const std::string& event, const std::string& reason = {},
                  std::optional<double> seconds = {});
 
-// Seconds that were worked on each run of a folder, over all its attempts, as attempts.jsonl has them. Left out: runs
-// of which an attempt has none, since its process died.
+// Seconds that were worked on each run of a folder, as attempts.jsonl has them: of its last attempt and of those that
+// this one goes on from, which were interrupted. What is started after it has finished or failed is taken to begin
+// anew, and what was worked before is not counted. Left out: runs of which a counted attempt has no seconds, since its
+// process died.
 std::map<std::string, double> worked_seconds(const std::filesystem::path& folder);
 
 }  // namespace initlab::sweep

@@ -102,7 +102,7 @@ TEST_F(Claims, LeaveNoFile) {
   EXPECT_TRUE(fs::is_empty(folder_));
 }
 
-// Seconds of all attempts of a run; where one died, nobody knows.
+// Seconds of all attempts that a run goes on from; where one died, nobody knows.
 TEST_F(Claims, AttemptsKnowWhatARunTook) {
   EXPECT_TRUE(worked_seconds(folder_).empty());
   for (const auto& [event, seconds] :
@@ -116,6 +116,28 @@ TEST_F(Claims, AttemptsKnowWhatARunTook) {
   log_attempt(killed, "finished", "", 1.0);
   std::ofstream(folder_ / "attempts.jsonl", std::ios::app) << "{\"run\": \"cut.h5\", \"eve";
   EXPECT_EQ(worked_seconds(folder_), (std::map<std::string, double>{{run_.filename().string(), 6.5}}));
+}
+
+// What was thrown away is not part of what a run took.
+TEST_F(Claims, ARunThatBeginsAnewIsCountedAnew) {
+  const auto attempt = [](const fs::path& run, const std::string& event, std::optional<double> seconds) {
+    log_attempt(run, "started");
+    log_attempt(run, event, "", seconds);
+  };
+  const fs::path again = folder_ / "again.h5", killed = folder_ / "killed.h5", begun = folder_ / "begun.h5";
+  attempt(run_, "interrupted", 1.0);
+  attempt(run_, "failed", 2.0);
+  attempt(run_, "interrupted", 4.0);
+  attempt(run_, "finished", 8.0);
+  attempt(again, "finished", 16.0);  // its file was removed
+  attempt(again, "finished", 32.0);
+  attempt(killed, "died", {});
+  attempt(killed, "failed", 64.0);
+  EXPECT_EQ(worked_seconds(folder_).count("killed.h5"), 0u);
+  attempt(killed, "finished", 128.0);
+  log_attempt(begun, "started");
+  EXPECT_EQ(worked_seconds(folder_), (std::map<std::string, double>{
+                                         {run_.filename().string(), 12.0}, {"again.h5", 32.0}, {"killed.h5", 128.0}}));
 }
 
 // What a full disk has cut is one lost line; the next one stands alone.
