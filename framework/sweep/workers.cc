@@ -294,7 +294,8 @@ class Pool {
     }
   }
 
-  // A tuning run that diverged.
+  // Whether the run is done although its attempt failed: a tuning run that diverged, or a run that was done when its
+  // end could not be logged.
   static bool is_answered(const Prepared& run) {
     try {
       return is_done(run.file, run.run_id, run.plan);
@@ -326,7 +327,8 @@ class Pool {
       emit(worker, Event::Kind::interrupted, {}, worker.end.reason);
     } else if (is_answered(*runs_[worker.run])) {
       ++tally_.finished;  // no second try would change that
-      emit(worker, Event::Kind::diverged, {}, worker.end.reason);
+      const bool tuning = runs_[worker.run]->plan.role == config::Role::tuning;
+      emit(worker, tuning ? Event::Kind::diverged : Event::Kind::finished, {}, worker.end.reason);
     } else {
       fail(worker, worker.end.reason);
     }

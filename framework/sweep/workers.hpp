@@ -33,8 +33,9 @@ struct Event {
   } kind = Kind::started;
   std::size_t run = 0;       // index into the list
   train::Progress progress;  // kind progress
-  std::string reason;        // kind diverged, failed, interrupted, again; finished: where it stopped early
-  double seconds = 0;        // since the run started
+  // kind diverged, failed, interrupted, again; finished: where it stopped early, or what failed after it
+  std::string reason;
+  double seconds = 0;  // since the run started
 };
 
 struct WorkerOptions {

@@ -196,6 +196,29 @@ TEST_F(Trouble, ALimitOnFilesIsSaidLikeAFullDisk) {
   expect_same(folder_ / "whole", folder_ / "limited");
 }
 
+// The run is done, only the log has no room left to say so.
+TEST_F(Trouble, ARunWhoseEndCannotBeLoggedIsFinished) {
+  const std::vector<std::string> one = {"--set", "seeds.replicates=1",
+                                        "--set", "arms={truncated: [{use: truncated_normal, stddev: 0.02}]}",
+                                        "--set", "resume.every_steps=~"};  // a state would pass the limit
+  ASSERT_EQ(go(folder_ / "whole", one).code, 0);
+  const std::string log = slurp(folder_ / "whole/trouble/attempts.jsonl");
+  const std::size_t started = log.find('\n') + 1;
+  // Room for that line and for half of the next one.
+  constexpr std::size_t kLimit = 1024 * 512;
+  fs::create_directories(folder_ / "limited/trouble");
+  write(folder_ / "limited/trouble/attempts.jsonl", std::string(kLimit - started - started / 2, '\n'));
+  std::vector<std::string> limited = {"sh", "-c", "ulimit -f 1024 && exec \"$@\"", "sh"};
+  for (const std::string& word : words(folder_ / "limited", one)) limited.push_back(word);
+  const Said said = command(limited);
+  EXPECT_EQ(said.code, 0) << said.err;
+  EXPECT_NE(said.err.find("finished in "), std::string::npos) << said.err;
+  EXPECT_NE(said.err.find("attempts.jsonl: cannot be written"), std::string::npos) << said.err;
+  EXPECT_EQ(said.err.find("diverged"), std::string::npos) << said.err;
+  EXPECT_EQ(counts(folder_ / "limited")["finished"], 1);
+  expect_same(folder_ / "whole", folder_ / "limited");
+}
+
 TEST_F(SmallDisk, AFolderThatCannotBeWrittenIsRefusedAndCanBeRead) {
   ASSERT_EQ(go(results()).code, 0);
   ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=8m"), 0) << std::strerror(errno);
