@@ -78,10 +78,11 @@ void append_attempt(const fs::path& run_file, const std::string& host_name, std:
   if (descriptor < 0)
     throw base::Error({file.string(), "cannot be written", "", std::strerror(errno), "choose another results folder"});
   const std::string line = (ends_cut(descriptor) ? "\n" : "") + base::json_text(json) + "\n";
-  const bool whole = ::write(descriptor, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  const int error = errno;
+  const ssize_t written = ::write(descriptor, line.data(), line.size());
+  const std::string why = written < 0 ? std::strerror(errno) : "room for a part of a line";
   ::close(descriptor);
-  if (!whole) throw base::Error({file.string(), "cannot be written", "", std::strerror(error), "check free space"});
+  if (written != static_cast<ssize_t>(line.size()))
+    throw base::Error({file.string(), "cannot be written", "", why, "check free space"});
 }
 
 // What the holder of a lock file wrote; an owner without a host where that is not whole.
