@@ -196,6 +196,7 @@ std::map<std::string, double> worked_seconds(const fs::path& folder) {
       if (work.ended) work = {};
       continue;
     }
+    if (event == "died" && work.ended) continue;  // between the log of its end and the removal of its lock
     work.ended = event == "finished" || event == "failed";
     work.known = work.known && json.contains("seconds") && json["seconds"].is_number();
     work.seconds += number(json, "seconds");

@@ -131,6 +131,7 @@ TEST_F(Claims, ARunThatBeginsAnewIsCountedAnew) {
   attempt(run_, "finished", 8.0);
   attempt(again, "finished", 16.0);  // its file was removed
   attempt(again, "finished", 32.0);
+  log_attempt(again, "died");  // all had been said
   attempt(killed, "died", {});
   attempt(killed, "failed", 64.0);
   EXPECT_EQ(worked_seconds(folder_).count("killed.h5"), 0u);
