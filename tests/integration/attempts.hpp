@@ -20,7 +20,8 @@ inline std::vector<base::Json> attempts_of(const fs::path& folder) {
   return all;
 }
 
-// One life after another: started, then an end, then perhaps started again; finished at most once, and last.
+// One life after another: started, then an end, then perhaps started again; never again once it has finished. A process
+// may be killed when its run is done and the log does not say so yet, or when it does and the lock is still there.
 inline void expect_orderly(const std::vector<base::Json>& attempts) {
   std::map<std::string, std::vector<base::Json>> by_run;
   for (const base::Json& attempt : attempts) by_run[attempt["run"]].push_back(attempt);
@@ -29,8 +30,8 @@ inline void expect_orderly(const std::vector<base::Json>& attempts) {
     int finished = 0;
     for (const base::Json& life : lives) {
       SCOPED_TRACE(run + " " + life.dump());
-      EXPECT_EQ(finished, 0) << "nothing happens to a finished run";
       if (life["event"] == "started") {
+        EXPECT_EQ(finished, 0) << "a finished run is not run again";
         EXPECT_EQ(owner, 0) << "two owners";
         owner = life["pid"];
       } else if (owner != 0) {
@@ -38,10 +39,11 @@ inline void expect_orderly(const std::vector<base::Json>& attempts) {
         owner = 0;
         finished += life["event"] == "finished" ? 1 : 0;
       } else {
-        EXPECT_EQ(life["event"], "died") << "a lock without a start: it died in between";
+        EXPECT_EQ(life["event"], "died") << "a lock without a start, or after the end: it died in between";
       }
     }
-    EXPECT_EQ(finished, 1) << run;
+    const base::Json& last = lives.back()["event"];
+    EXPECT_TRUE(finished == 1 || last == "died" || last == "started") << run << " ended with " << last;
   }
 }
 
