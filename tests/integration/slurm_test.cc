@@ -1,6 +1,6 @@
 // `initlab submit` on a real Slurm: one node, started by the test on loopback (Debian: slurm-wlm, munge; scripts/setup
-// --slurm). Tasks of an array are killed, requeued and cancelled; in the end all runs are there, to the bits
-// of runs that nothing happened to.
+// --slurm). Tasks of an array are killed, requeued, cancelled and told of their time limit; in the end all runs are
+// there, to the bits of runs that nothing happened to.
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -221,6 +221,12 @@ TEST_F(Slurm, TasksMayDie) {
   EXPECT_EQ(command({"scontrol", "requeue", preempted.job}).code, 0);
   no_delay(preempted.job);
 
+  // Near its time limit Slurm signals the batch shell alone; the task queues itself again.
+  const Task late = some_task();
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(command({"scancel", "--batch", "--signal=USR1", late.job}).code, 0);
+  no_delay(late.job);
+
   // Cancelled by its user: stopped, and not queued again.
   const Task cancelled = some_task();
   ASSERT_FALSE(HasFailure());
@@ -228,7 +234,7 @@ TEST_F(Slurm, TasksMayDie) {
 
   EXPECT_TRUE(wait_for([&] { return queue().empty(); }, seconds(600))) << queue();
   EXPECT_EQ(finished(), 11) << "a task for each run, but for the one that was cancelled";
-  for (const Task& task : {killed, preempted}) EXPECT_EQ(job_state(task.job), "COMPLETED") << task.job;
+  for (const Task& task : {killed, preempted, late}) EXPECT_EQ(job_state(task.job), "COMPLETED") << task.job;
   EXPECT_EQ(job_state(cancelled.job), "CANCELLED");
 
   const Said rest = submit();
@@ -245,7 +251,7 @@ TEST_F(Slurm, TasksMayDie) {
         log, [&](const base::Json& life) { return life["run"] == task.run && life["event"] == event; });
   };
   EXPECT_EQ(events(killed, "died"), 1);
-  for (const Task& task : {preempted, cancelled}) EXPECT_EQ(events(task, "interrupted"), 1) << task.run;
+  for (const Task& task : {preempted, late, cancelled}) EXPECT_EQ(events(task, "interrupted"), 1) << task.run;
 
   // To the same bits as alone.
   const Said alone = initlab({"run", spec_.string(), "--results", (folder_ / "alone").string(), "--threads", "1"});
