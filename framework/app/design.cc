@@ -100,7 +100,6 @@ Designs designs_of(const Sweep& sweep) {
   Designs designs;
   designs.baseline = header.baseline;
   designs.metric = header.metric;
-  while (compare::smallest_sign_flip_p(designs.pairs_for_p05) >= kAlpha) ++designs.pairs_for_p05;
   const std::map<std::string, compare::Pair> known = finished_pairs(sweep);
   std::map<std::string, ArmPlan> plans = arm_plans(sweep);
   std::vector<std::string> arms;
@@ -125,11 +124,10 @@ Designs designs_of(const Sweep& sweep) {
   designs.smallest_p = compare::smallest_sign_flip_p(most);
   std::set<std::string> points;
   for (const auto& run : sweep.runs) points.insert(base::json_text(settings_of(*run)));
-  designs.claims = sweep.runs.front()->plan.compare.claims.size() * points.size();
-  designs.pairs_for_claims = designs.pairs_for_p05;
-  while (designs.pairs_for_claims <= compare::kExactPairs &&
-         compare::smallest_sign_flip_p(designs.pairs_for_claims) * static_cast<double>(designs.claims) >= kAlpha)
-    ++designs.pairs_for_claims;
+  designs.comparisons = {designs.arms.size() * points.size()};
+  designs.claims = {sweep.runs.front()->plan.compare.claims.size() * points.size()};
+  for (Family* family : {&designs.comparisons, &designs.claims})
+    if (family->size > 0) family->pairs_needed = compare::fewest_pairs(kAlpha / static_cast<double>(family->size));
   return designs;
 }
 
@@ -160,16 +158,23 @@ std::string to_text(const Designs& designs) {
   text += "  smallest p of the sign-flip test: " + report::p_text(designs.smallest_p) + "\n";
   const std::string key = clustered ? "model.checkpoint.replicates: " : "seeds.replicates: ";
   if (designs.smallest_p >= kAlpha)
-    text +=
-        "  warning: so few pairs can never give p < 0.05; " + key + std::to_string(designs.pairs_for_p05) + " can\n";
-  else if (designs.smallest_p * static_cast<double>(designs.claims) >= kAlpha)
-    text += "  warning: the smallest p, adjusted for " + std::to_string(designs.claims) +
-            " claims (Holm), is no less than 0.05; " + key + std::to_string(designs.pairs_for_claims) + " can be\n";
+    text += "  warning: so few pairs can never give p < 0.05; " + key + std::to_string(*compare::fewest_pairs(kAlpha)) +
+            " can\n";
+  else
+    for (const auto& [family, name] :
+         {std::pair(designs.comparisons, "comparisons"), std::pair(designs.claims, "claims")})
+      if (designs.smallest_p * static_cast<double>(family.size) >= kAlpha)
+        text += "  warning: the smallest p, adjusted for " + std::to_string(family.size) + " " + name +
+                " (Holm), is no less than 0.05" +
+                (family.pairs_needed ? "; " + key + std::to_string(*family.pairs_needed) + " can be" : "") + "\n";
   return text;
 }
 
 base::Json to_json(const Designs& designs) {
   base::Json arms = base::Json::array();
+  const auto pairs_for = [](const Family& family) {
+    return family.pairs_needed ? base::Json(*family.pairs_needed) : base::Json();
+  };
   for (const Design& design : designs.arms)
     arms.push_back({{"arm", design.arm},
                     {"pairs", design.pairs},
@@ -182,9 +187,11 @@ base::Json to_json(const Designs& designs) {
           {"power", kPower},
           {"alpha", kAlpha},
           {"smallest_p", designs.smallest_p},
-          {"pairs_for_p05", designs.pairs_for_p05},
-          {"claims", designs.claims},
-          {"pairs_for_claims", designs.pairs_for_claims},
+          {"pairs_for_p05", *compare::fewest_pairs(kAlpha)},
+          {"comparisons", designs.comparisons.size},
+          {"pairs_for_comparisons", pairs_for(designs.comparisons)},
+          {"claims", designs.claims.size},
+          {"pairs_for_claims", pairs_for(designs.claims)},
           {"arms", std::move(arms)}};
 }
 

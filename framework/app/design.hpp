@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,13 +22,17 @@ struct Design {
   double detectable = 0;       // difference that a paired t test finds with 80 % power at 0.05; infinite for one pair
 };
 
+// Tests that Holm adjusts for together, over all grid points.
+struct Family {
+  std::size_t size = 0;
+  std::optional<std::size_t> pairs_needed;  // the fewest that can give one of them p < 0.05; nothing for none, or never
+};
+
 struct Designs {
   std::string baseline, metric;
-  double smallest_p = 1;             // of the sign-flip test
-  std::size_t pairs_for_p05 = 6;     // the fewest that can give p < 0.05
-  std::size_t claims = 0;            // of the spec, over all grid points: one family
-  std::size_t pairs_for_claims = 1;  // as pairs_for_p05, with p adjusted for all claims
-  std::vector<Design> arms;          // in the spec's order
+  double smallest_p = 1;       // of the sign-flip test
+  Family comparisons, claims;  // with the baseline; of the spec
+  std::vector<Design> arms;    // in the spec's order
 };
 
 // Reads the finished runs of the sweep's first grid point. What they do not tell is assumed: 0.02 for metrics, 0.05 for

@@ -114,7 +114,7 @@ int tune(Sweep& sweep, const po::variables_map& values) {
     if (plan.awaits_tuning()) {
       code = kRunFailed;
       spdlog::error("{}: no learning rate, since a tuning run broke off; its runs wait", name);
-    } else {
+    } else if (!plan.tuned.is_null()) {  // an arm that is not trained has none
       spdlog::info("{}: learning rate {}, of {} tried", name, base::number_text(plan.training.optimizer.learning_rate),
                    plan.tuned.at("trials").size());
     }

@@ -107,10 +107,10 @@ class Judge {
   Judge(const Point& point, std::optional<double> constant, bool higher, double alpha)
       : point_(point), constant_(constant), higher_(higher), alpha_(alpha) {}
 
-  // All but p_holm, and the outcome that depends on it: provisionally as if p stood alone.
-  ClaimVerdict operator()(ClaimVerdict claim) {
+  // All but p_holm and what depends on it: the outcome is provisional, as if p stood alone. `links` gets one for each
+  // of claim.links.
+  ClaimVerdict operator()(ClaimVerdict claim, std::vector<Link>& links) {
     claim.settings = point_.settings;
-    std::vector<Link> links;
     for (std::size_t i = 0; i + 1 < claim.ends.size(); ++i) {
       const End first = end_of(claim.ends[i], point_, constant_), second = end_of(claim.ends[i + 1], point_, constant_);
       if (const std::string& missing = first.missing.empty() ? second.missing : first.missing; !missing.empty()) {
@@ -156,7 +156,6 @@ class Judge {
                                 smallest_sign_flip_p(static_cast<std::size_t>(mean.n)) < alpha_;
       all = all && good;
       reversed = reversed || bad || never_differ;
-      if (!good) claim.seeds_needed = std::max(claim.seeds_needed, seeds_for(link.differences, alpha_));
     }
     if (reversed) {
       claim.outcome = Outcome::not_reproduced;
@@ -174,6 +173,16 @@ class Judge {
 bool concerns(const ClaimVerdict& claim, const Point& point) {
   return std::any_of(claim.ends.begin(), claim.ends.end(),
                      [&](const std::string& end) { return find(point, end) != nullptr; });
+}
+
+// So that each link that is not shown at `level` yet would be, were it as seen.
+std::size_t seeds_for_all(std::span<const Link> links, double level) {
+  std::size_t needed = 0;
+  for (const Link& link : links) {
+    const bool shown = link.mean.p < level && (above(link.mean, 0) || below(link.mean, 0));
+    if (!shown) needed = std::max(needed, seeds_for(link.differences, level));
+  }
+  return needed;
 }
 
 // What the family leaves of a claim that stood alone, and why what is open is open.
@@ -194,7 +203,6 @@ void settle(ClaimVerdict& claim, double alpha, std::size_t family) {
     else
       claim.reason = "the interval holds 0, or p is too large";
   }
-  if (claim.outcome != Outcome::cannot_tell) claim.seeds_needed = 0;
 }
 
 }  // namespace
@@ -227,15 +235,19 @@ std::vector<Point> points_of(std::span<const Group> groups, std::span<const ArmS
 std::vector<ClaimVerdict> judge(std::span<const ClaimVerdict> claims, std::span<const Point> points,
                                 std::optional<double> constant, bool higher_is_better, double alpha) {
   std::vector<ClaimVerdict> verdicts;
+  std::vector<std::vector<Link>> links;  // of each
   for (const Point& point : points)
     for (const ClaimVerdict& claim : claims)
-      if (concerns(claim, point)) verdicts.push_back(Judge(point, constant, higher_is_better, alpha)(claim));
+      if (concerns(claim, point))
+        verdicts.push_back(Judge(point, constant, higher_is_better, alpha)(claim, links.emplace_back()));
   std::vector<double> p;
   for (const ClaimVerdict& claim : verdicts) p.push_back(claim.p);
-  const std::vector<double> adjusted = holm(p);
+  const std::vector<double> adjusted = holm(p), levels = holm_levels(p, alpha);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     verdicts[i].p_holm = adjusted[i];
     settle(verdicts[i], alpha, verdicts.size());
+    if (verdicts[i].outcome == ClaimVerdict::Outcome::cannot_tell && verdicts[i].kind != Kind::equal)
+      verdicts[i].seeds_needed = seeds_for_all(links[i], levels[i]);
   }
   return verdicts;
 }

@@ -128,14 +128,11 @@ std::optional<Gain> choose_gain(std::span<const record::Run> runs, const record:
 }
 
 // One number for all runs, or nothing where they disagree or have none.
-std::optional<double> constant_class(std::span<const record::Run> runs, const std::string& metric) {
+std::optional<double> common_constant_class(std::span<const record::Run> runs, const std::string& metric) {
   std::optional<double> common;
   for (const record::Run& run : runs) {
-    const auto& names = run.header.metric_names;
-    const auto column = static_cast<std::size_t>(std::find(names.begin(), names.end(), metric) - names.begin());
-    if (column >= run.header.constant_class.size() || column >= names.size()) return std::nullopt;
-    const double value = run.header.constant_class[column];
-    if (!std::isfinite(value) || (common && std::abs(value - *common) > 1e-9)) return std::nullopt;
+    const std::optional<double> value = constant_class(run.header, metric);
+    if (!value || (common && std::abs(*value - *common) > 1e-9)) return std::nullopt;
     common = value;
   }
   return common;
@@ -200,7 +197,9 @@ ArmSummary summarize(const Group& group, const Measure& measure, const PointFact
     arm.degenerate += result.degenerate ? 1 : 0;
     arm.stopped += record::stopped_early(*run) ? 1 : 0;
     arm.last_step = std::max(arm.last_step, run->evals.back().step);
-    if (arm.threshold) describe_way(*run, measure, facts.span ? facts.span->to : 0, arm);
+    const std::int64_t watched = facts.span ? facts.span->to : 0;
+    if (arm.threshold) describe_way(*run, measure, watched, arm);
+    if (const auto leaving = way_off_plateau(*run, watched)) arm.leaving.push_back(*leaving);
     arm.heights.push_back(facts.span ? height_over(*run, measure.metric, *facts.span) : std::nullopt);
   }
   if (arm.tokens.size() < arm.steps.size()) {
@@ -210,6 +209,7 @@ ArmSummary summarize(const Group& group, const Measure& measure, const PointFact
   describe_values(arm, measure.higher_is_better);
   const double horizon = facts.span ? static_cast<double>(facts.span->to) : 0;
   arm.steps_reach = reach_of(arm.steps, horizon);
+  arm.leaving_reach = reach_of(arm.leaving, horizon);
   arm.tokens_reach = reach_of(arm.tokens, 0);
   arm.seconds_reach = reach_of(arm.seconds, 0);
   return arm;
@@ -249,10 +249,10 @@ std::vector<Pair> pair_all(std::span<const Group> groups, std::span<const ArmSum
     if (arms[i].arm == of.baseline) {
       reference = i;
     } else if (reference && groups[*reference].point == groups[i].point) {
-      pairs.push_back(pair_up(arms[i], arms[*reference], of.better == "higher", of.alpha));
+      pairs.push_back(pair_up(arms[i], arms[*reference], of.better == "higher"));
     }
   }
-  adjust(pairs);
+  adjust(pairs, of.alpha);
   return pairs;
 }
 
@@ -355,7 +355,7 @@ Comparison compare(std::span<const record::Run> runs, const Options& options) {
   result.planned_seeds = design.planned_seeds;
   choose_threshold(lead, design, options, result);
   result.gain = choose_gain(runs, lead, options);
-  result.constant_class = constant_class(runs, result.metric);
+  result.constant_class = common_constant_class(runs, result.metric);
 
   const Measure measure{result.metric, result.better == "higher", parse_at(result.at)};
   const std::vector<Group> groups = group(runs, result.baseline);

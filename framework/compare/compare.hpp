@@ -73,8 +73,11 @@ struct ArmSummary {
   // steps.
   std::vector<Observation> steps, tokens, seconds;
   Reach steps_reach, tokens_reach, seconds_reach;  // what those say together
-  Description spread;                              // of `values`
-  std::optional<Interval> ci95;                    // of the mean: Student t; nothing for n < 2
+  // Of masked language modelling, of `values`: steps off the unigram plateau (way_off_plateau), misses censored.
+  std::vector<Observation> leaving;
+  Reach leaving_reach;
+  Description spread;                      // of `values`
+  std::optional<Interval> ci95;            // of the mean: Student t; nothing for n < 2
   std::optional<Interval> sign_flip_ci95;  // of the centre, by inverting the sign-flip test; infinite below 6 values
   std::optional<Interval> bootstrap_ci95;  // of the mean, BCa; nothing below kBootstrapNeeds values
   std::vector<double> best_of;             // the expected best of 1, 2, ... n runs
@@ -85,7 +88,7 @@ struct ArmSummary {
   std::optional<Tuning> tuning;  // how its learning rate was chosen, by the run that knows of the most rates
 };
 
-// How two arms that share seeds differ on their way to the threshold, in steps.
+// How two arms that share seeds differ on their way to the threshold, or off the unigram plateau, in steps.
 struct Convergence {
   double p_log_rank = 1;                               // exact, paired by sign flips
   LogRank log_rank;                                    // as if the arms were independent
@@ -131,8 +134,11 @@ struct Pair {
   std::optional<EffectSize> improvement;  // P(a run of the arm is better than one of the baseline)
   std::optional<Pairing> pairing;         // correlation, and what sharing seeds saved
   std::optional<Dominance> dominance;     // almost stochastic order of arm over baseline; nothing below kDominanceNeeds
-  std::size_t seeds_needed = 0;  // for 80 % power, were the difference as seen; 0: cannot be said, or more than 10,000
+  // For 80 % power at the level that Holm leaves this pair, were the difference as seen. 0: cannot be said, or more
+  // than 10,000.
+  std::size_t seeds_needed = 0;
   std::optional<Convergence> convergence;  // nothing without a threshold, or without runs of both
+  std::optional<Convergence> leaving;      // off the unigram plateau; nothing for other tasks
   std::optional<PairedMean> height;        // difference of the curves' mean heights
   std::optional<OverExamples> examples;    // where predictions were given: add_examples
 };

@@ -10,12 +10,17 @@ namespace {
 
 constexpr double kLevel = 0.95;
 
+// Where a run that did not get there was last looked at.
+std::int64_t end_of_watch(const record::Run& run, std::int64_t watched) {
+  const std::int64_t last = run.evals.back().step;
+  return record::stopped_early(run) ? std::max(last, watched) : last;
+}
+
 }  // namespace
 
 Way way_to(const record::Run& run, const Measure& measure, double threshold, std::int64_t watched) {
   const std::optional<std::int64_t> reached = step_of_reaching(run, measure, threshold);
-  const std::int64_t last = run.evals.back().step;
-  const std::int64_t until = reached ? *reached : record::stopped_early(run) ? std::max(last, watched) : last;
+  const std::int64_t until = reached ? *reached : end_of_watch(run, watched);
   Way way{{static_cast<double>(until), reached.has_value()}, {0, reached.has_value()}, {0, reached.has_value()}};
   std::int64_t recorded = 0;
   for (const record::StepRecord& step : run.steps) {
@@ -26,6 +31,13 @@ Way way_to(const record::Run& run, const Measure& measure, double threshold, std
   }
   way.whole = recorded == until;
   return way;
+}
+
+std::optional<Observation> way_off_plateau(const record::Run& run, std::int64_t watched) {
+  const std::optional<double> plateau = constant_class(run.header, "accuracy");
+  if (run.header.task != "mlm" || !plateau) return std::nullopt;
+  const std::optional<double> left = leaves_plateau(finite_curve(run, "accuracy"), *plateau, kPlateauMargin, true);
+  return Observation{left ? *left : static_cast<double>(end_of_watch(run, watched)), left.has_value()};
 }
 
 Curve finite_curve(const record::Run& run, const std::string& metric) {

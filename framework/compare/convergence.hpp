@@ -20,6 +20,11 @@ struct Way {
 // Needs a run with evaluations. watched: the last step that the runs of its grid point were watched to.
 Way way_to(const record::Run& run, const Measure& measure, double threshold, std::int64_t watched);
 
+// Steps until a run of masked language modelling has left the unigram plateau for good: its accuracy stays above the
+// most frequent word's share by more than kPlateauMargin. Censored as in way_to; nothing for other tasks. Needs a run
+// with evaluations.
+std::optional<Observation> way_off_plateau(const record::Run& run, std::int64_t watched);
+
 // The metric's curve of a run, without values that are not finite.
 Curve finite_curve(const record::Run& run, const std::string& metric);
 

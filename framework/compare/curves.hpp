@@ -36,6 +36,7 @@ std::vector<BandPoint> band(std::span<const Curve> curves, double level);
 // accuracy (the most frequent token's share), or the unigram entropy for the loss; models sit on it before they begin
 // to use the context. A noisy value beyond it does not count unless the rest stays beyond. Nothing where the last value
 // is not beyond. Needs margin >= 0.
+inline constexpr double kPlateauMargin = 0.02;  // of accuracy
 std::optional<double> leaves_plateau(std::span<const CurvePoint> curve, double plateau, double margin,
                                      bool higher_is_better);
 

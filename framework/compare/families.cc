@@ -40,4 +40,18 @@ std::vector<double> benjamini_hochberg(std::span<const double> p) {
   return adjusted;
 }
 
+std::vector<double> holm_levels(std::span<const double> p, double alpha) {
+  const std::vector<double> adjusted = holm(p);
+  const std::vector<std::size_t> order = by_size(p);
+  std::vector<double> levels(p.size());
+  std::size_t rejected = 0;
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    const std::size_t index = order[rank];
+    const bool tied = rank > 0 && p[index] == p[order[rank - 1]];
+    levels[index] = tied ? levels[order[rank - 1]] : alpha / static_cast<double>(p.size() - rejected);
+    if (adjusted[index] < alpha) ++rejected;
+  }
+  return levels;
+}
+
 }  // namespace initlab::compare

@@ -16,4 +16,8 @@ std::vector<double> holm(std::span<const double> p);
 // dependent tests (which comparisons to one baseline are). Needs 0 <= p <= 1.
 std::vector<double> benjamini_hochberg(std::span<const double> p);
 
+// The level that Holm holds each p against, in the order given: alpha / (m - those rejected before it), the
+// same for equal p. A p that is not rejected would be if it fell below its level, the others staying as they are.
+std::vector<double> holm_levels(std::span<const double> p, double alpha);
+
 }  // namespace initlab::compare

@@ -201,6 +201,14 @@ Outcome outcome(const record::Run& run, const Measure& measure) {
           .degenerate = run.evals[*chosen].degenerate};
 }
 
+std::optional<double> constant_class(const record::RunHeader& header, const std::string& metric) {
+  const auto& names = header.metric_names;
+  const auto column = static_cast<std::size_t>(std::find(names.begin(), names.end(), metric) - names.begin());
+  if (column >= names.size() || column >= header.constant_class.size()) return std::nullopt;
+  const double value = header.constant_class[column];
+  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
 std::optional<std::int64_t> step_of_reaching(const record::Run& run, const Measure& measure, double threshold) {
   for (const auto& [step, value] : curve(run, measure.metric))
     if (measure.higher_is_better ? value >= threshold : value <= threshold) return step;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,9 @@ struct Outcome {
   bool degenerate = false;
 };
 Outcome outcome(const record::Run& run, const Measure& measure);
+
+// The metric of the training-majority label, as a run states it; nothing where it states none.
+std::optional<double> constant_class(const record::RunHeader& header, const std::string& metric);
 
 // The first evaluation at which the metric reaches the threshold; nothing where it never does.
 std::optional<std::int64_t> step_of_reaching(const record::Run& run, const Measure& measure, double threshold);

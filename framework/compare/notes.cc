@@ -184,11 +184,8 @@ class Notes {
 
   void say_where_pairs_lack() {
     const auto constants = values([this](const RunHeader& header) {
-      const auto& names = header.metric_names;
-      const auto column =
-          static_cast<std::size_t>(std::find(names.begin(), names.end(), comparison_.metric) - names.begin());
-      const bool stated = column < header.constant_class.size() && std::isfinite(header.constant_class[column]);
-      return stated ? number(header.constant_class[column]) : std::string();
+      const std::optional<double> constant = constant_class(header, comparison_.metric);
+      return constant ? number(*constant) : std::string();
     });
     if (!comparison_.constant_class && constants.size() > 1)
       add("the constant-class baseline differs between runs (" + *constants.begin() + " to " + *constants.rbegin() +

@@ -28,15 +28,16 @@ std::pair<std::vector<T>, std::vector<T>> common(const ArmSummary& arm, const Ar
   return both;
 }
 
-std::optional<Convergence> convergence_of(const ArmSummary& arm, const ArmSummary& baseline) {
-  if (!arm.threshold || arm.steps.empty() || baseline.steps.empty()) return std::nullopt;
-  const auto [first, second] = common(arm, baseline, &ArmSummary::steps);
+// Of a run's way each: nothing where either arm has none.
+std::optional<Convergence> convergence_of(const ArmSummary& arm, const ArmSummary& baseline,
+                                          std::vector<Observation> ArmSummary::*ways, double horizon) {
+  if ((arm.*ways).size() != arm.values.size() || (baseline.*ways).size() != baseline.values.size()) return std::nullopt;
+  const auto [first, second] = common(arm, baseline, ways);
   if (first.empty()) return std::nullopt;
   Convergence result;
   result.p_log_rank = paired_log_rank_p(first, second);
-  result.log_rank = log_rank(arm.steps, baseline.steps);
-  if (const double horizon = arm.steps_reach.horizon; horizon > 0)
-    result.restricted = paired_restricted_mean_difference(first, second, horizon, kLevel);
+  result.log_rank = log_rank(arm.*ways, baseline.*ways);
+  if (horizon > 0) result.restricted = paired_restricted_mean_difference(first, second, horizon, kLevel);
   return result;
 }
 
@@ -57,7 +58,8 @@ void compare_replicates(const ArmSummary& arm, const ArmSummary& baseline, bool 
   const std::vector<double>& worse = higher_is_better ? baseline.values : arm.values;
   pair.improvement = probability_of_improvement(better, worse, kLevel);
   pair.dominance = almost_stochastic_order(better, worse);
-  pair.convergence = convergence_of(arm, baseline);
+  pair.convergence = convergence_of(arm, baseline, &ArmSummary::steps, arm.steps_reach.horizon);
+  pair.leaving = convergence_of(arm, baseline, &ArmSummary::leaving, arm.leaving_reach.horizon);
   pair.height = height_difference(arm, baseline);
 }
 
@@ -91,7 +93,7 @@ std::size_t seeds_for(std::span<const double> differences, double alpha) {
   return pairs_needed(effect, deviation, 0.8, alpha);
 }
 
-Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline, bool higher_is_better, double alpha) {
+Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline, bool higher_is_better) {
   Pair pair;
   pair.arm = arm.arm;
   pair.settings = arm.settings;
@@ -108,23 +110,23 @@ Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline, bool higher_is_b
     pair.sign_flip_ci95 = sign_flip_interval(pair.differences, kLevel);
     pair.wilcoxon = wilcoxon_signed_rank(pair.differences);
     pair.effect_size = cohen_dz(pair.differences, kLevel);
-    pair.seeds_needed = seeds_for(pair.differences, alpha);
   }
   if (pair.differences.size() >= kBootstrapNeeds) pair.bootstrap_ci95 = bca_interval(pair.differences, kLevel);
   if (pair.n == pair.replicates) compare_replicates(arm, baseline, higher_is_better, pair);
   return pair;
 }
 
-void adjust(std::span<Pair> pairs) {
+void adjust(std::span<Pair> pairs, double alpha) {
   std::vector<double> p;
   for (const Pair& pair : pairs)
     if (pair.n >= 2) p.push_back(pair.p_sign_flip);
-  const std::vector<double> by_holm = holm(p), by_bh = benjamini_hochberg(p);
+  const std::vector<double> by_holm = holm(p), by_bh = benjamini_hochberg(p), levels = holm_levels(p, alpha);
   std::size_t i = 0;
   for (Pair& pair : pairs) {
     if (pair.n < 2) continue;
     pair.p_holm = by_holm[i];
-    pair.p_bh = by_bh[i++];
+    pair.p_bh = by_bh[i];
+    pair.seeds_needed = seeds_for(pair.differences, levels[i++]);
   }
 }
 

@@ -23,10 +23,12 @@ PairedMean paired_mean(std::span<const double> differences);
 // For 80 % power at `alpha`, were the difference as seen: 0 where that cannot be said.
 std::size_t seeds_for(std::span<const double> differences, double alpha);
 
-// What two arms that share seeds say about each other. p_holm, p_bh and examples are the comparison's to fill in.
-Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline, bool higher_is_better, double alpha);
+// What two arms that share seeds say about each other. What adjust() knows, and examples, are the comparison's to fill
+// in.
+Pair pair_up(const ArmSummary& arm, const ArmSummary& baseline, bool higher_is_better);
 
-// p_holm and p_bh over the pairs that have a p: of two replicates or more.
-void adjust(std::span<Pair> pairs);
+// What depends on how many pairs have a p, which are those of two replicates or more: p_holm, p_bh, and seeds_needed at
+// the level that Holm leaves each.
+void adjust(std::span<Pair> pairs, double alpha);
 
 }  // namespace initlab::compare

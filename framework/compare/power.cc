@@ -1,10 +1,12 @@
 #include "compare/power.hpp"
 
+#include <algorithm>
 #include <boost/math/distributions/non_central_t.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "compare/sign_flip.hpp"
 
@@ -34,10 +36,9 @@ double detectable_effect(double deviation, std::size_t pairs, double power, doub
 }
 
 std::size_t pairs_needed(double effect, double deviation, double power, double alpha, std::size_t most) {
-  std::size_t low = 2;
-  while (low <= most && smallest_sign_flip_p(low) >= alpha) ++low;
-  if (low > most || paired_t_power(effect, deviation, most, alpha) < power) return 0;
-  std::size_t high = most;
+  const std::optional<std::size_t> fewest = fewest_pairs(alpha);
+  if (!fewest || *fewest > most || paired_t_power(effect, deviation, most, alpha) < power) return 0;
+  std::size_t low = std::max<std::size_t>(2, *fewest), high = most;
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
     if (paired_t_power(effect, deviation, middle, alpha) < power)

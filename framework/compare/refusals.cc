@@ -12,10 +12,8 @@ namespace {
 constexpr double kAlpha = 0.05;
 
 std::string seeds_hint() {
-  std::size_t fewest = 1;
-  while (smallest_sign_flip_p(fewest) >= kAlpha) ++fewest;
-  return "seeds.replicates: " + std::to_string(fewest) + " is the least that can give p < 0.05, 8 can give " +
-         base::number_text(smallest_sign_flip_p(8));
+  return "seeds.replicates: " + std::to_string(*fewest_pairs(kAlpha)) +
+         " is the least that can give p < 0.05, 8 can give " + base::number_text(smallest_sign_flip_p(8));
 }
 
 std::int64_t runs_of(const ArmSummary& arm) { return arm.n + arm.failed + arm.unfinished + arm.missing; }

@@ -149,6 +149,12 @@ double smallest_sign_flip_p(std::size_t pairs) {
   return pairs <= kExactPairs ? exact : std::max(exact, 1 / static_cast<double>(kRandomPatterns + 1));
 }
 
+std::optional<std::size_t> fewest_pairs(double alpha) {
+  for (std::size_t pairs = 1; pairs <= 2 * kExactPairs; ++pairs)  // beyond kExactPairs it soon falls no further
+    if (smallest_sign_flip_p(pairs) < alpha) return pairs;
+  return std::nullopt;
+}
+
 Interval sign_flip_interval(std::span<const double> differences, double level) {
   assert(level > 0 && level < 1 && all_finite(differences));
   if (differences.empty()) return {-kInfinity, kInfinity};

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "compare/statistics.hpp"
@@ -23,6 +24,10 @@ double sign_flip_p(std::span<const double> differences);
 // The smallest p that sign_flip_p can give for this many differences: 2 / 2^n (all of one sign), at least 1 / (m + 1)
 // where patterns are drawn; 1 for none.
 double smallest_sign_flip_p(std::size_t pairs);
+
+// The fewest differences whose smallest p lies below alpha: 6 for 0.05. Nothing where drawn patterns never give so
+// small a p.
+std::optional<std::size_t> fewest_pairs(double alpha);
 
 // The shifts c for which sign_flip_p(differences - c) > 1 - level: the test, inverted. Both ends belong to it. p rises
 // with c up to the mean and falls after it, in steps at the means of subsets of the differences, so the ends are order

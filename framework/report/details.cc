@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
+#include "report/parts.hpp"
 
 namespace initlab::report {
 namespace {
@@ -72,30 +73,68 @@ std::string median_text(const compare::Reach& reach) {
   return whole(*reach.median.time) + " [" + end(reach.median.low) + ", " + end(reach.median.high) + "]";
 }
 
-Sheet convergence(const Comparison& comparison, std::span<const ArmSummary> arms) {
+std::string reached_text(const compare::Reach& reach) {
+  return std::to_string(reach.reached) + "/" + std::to_string(reach.runs);
+}
+
+std::string one_digit(const std::optional<double>& value) { return value ? base::fixed(*value, 1) : "-"; }
+
+// Restricted mean, its difference to the baseline, log-rank p.
+void add_way(const compare::Reach& reach, const std::optional<compare::Convergence>& compared, Row& row) {
+  row.push_back(one_digit(reach.restricted));
+  const bool restricted = compared && compared->restricted;
+  row.push_back(restricted ? base::fixed(compared->restricted->difference, 1) + " [" +
+                                 base::fixed(compared->restricted->interval.low, 1) + ", " +
+                                 base::fixed(compared->restricted->interval.high, 1) + "]"
+                           : "-");
+  row.push_back(compared ? p_text(compared->p_log_rank) : "-");
+}
+
+Sheet to_threshold(const Comparison& comparison, std::span<const ArmSummary> arms) {
   Sheet sheet = sheet_of("to " + level_text(comparison.metric, *arms.front().threshold),
                          {"arm", "reached", "median steps, 95 % CI", "tokens", "seconds", "restricted mean",
-                          "difference, 95 % CI", "log-rank p", "mean height difference, 95 % CI", "p"});
+                          "difference, 95 % CI", "log-rank p"});
   for (const ArmSummary& arm : arms) {
-    Row row{arm.arm,
-            std::to_string(arm.steps_reach.reached) + "/" + std::to_string(arm.steps_reach.runs),
-            median_text(arm.steps_reach),
+    Row row{arm.arm, reached_text(arm.steps_reach), median_text(arm.steps_reach),
             arm.tokens_reach.median.time ? whole(*arm.tokens_reach.median.time) : "-",
-            arm.seconds_reach.median.time ? base::fixed(*arm.seconds_reach.median.time, 1) : "-",
-            arm.steps_reach.restricted ? base::fixed(*arm.steps_reach.restricted, 1) : "-"};
+            one_digit(arm.seconds_reach.median.time)};
     const Pair* pair = pair_of(comparison, arm);
-    const bool compared = pair != nullptr && pair->convergence;
-    const bool restricted = compared && pair->convergence->restricted;
-    row.push_back(restricted ? base::fixed(pair->convergence->restricted->difference, 1) + " [" +
-                                   base::fixed(pair->convergence->restricted->interval.low, 1) + ", " +
-                                   base::fixed(pair->convergence->restricted->interval.high, 1) + "]"
-                             : "-");
-    row.push_back(compared ? p_text(pair->convergence->p_log_rank) : "-");
-    const bool height = pair != nullptr && pair->height;
-    row.push_back(height ? signed_number(pair->height->difference) + " " + interval_text(pair->height->ci95) : "-");
-    row.push_back(height ? p_text(pair->height->p) : "-");
+    add_way(arm.steps_reach, pair == nullptr ? std::nullopt : pair->convergence, row);
     sheet.rows.push_back(std::move(row));
   }
+  return sheet;
+}
+
+Sheet off_plateau(const Comparison& comparison, std::span<const ArmSummary> arms) {
+  Sheet sheet = sheet_of("off the unigram plateau", {"arm", "left", "median steps, 95 % CI", "restricted mean",
+                                                     "difference, 95 % CI", "log-rank p"});
+  for (const ArmSummary& arm : arms) {
+    if (arm.leaving.empty()) continue;
+    Row row{arm.arm, reached_text(arm.leaving_reach), median_text(arm.leaving_reach)};
+    const Pair* pair = pair_of(comparison, arm);
+    add_way(arm.leaving_reach, pair == nullptr ? std::nullopt : pair->leaving, row);
+    sheet.rows.push_back(std::move(row));
+  }
+  return sheet;
+}
+
+Sheet mean_heights(const Comparison& comparison, std::span<const ArmSummary> arms) {
+  Sheet sheet = sheet_of("mean height of the " + comparison.metric + " curve, against " + comparison.baseline,
+                         {"arm", "difference", "95 % CI", "p"});
+  for (const ArmSummary& arm : arms)
+    if (const Pair* pair = pair_of(comparison, arm); pair != nullptr && pair->height)
+      sheet.rows.push_back({arm.arm, signed_number(pair->height->difference), interval_text(pair->height->ci95),
+                            p_text(pair->height->p)});
+  return sheet;
+}
+
+Sheet stochastic_order(const Comparison& comparison, std::span<const ArmSummary> arms) {
+  Sheet sheet =
+      sheet_of("almost stochastic order over " + comparison.baseline, {"arm", "violation", "upper bound", "dominates"});
+  for (const ArmSummary& arm : arms)
+    if (const Pair* pair = pair_of(comparison, arm); pair != nullptr && pair->dominance)
+      sheet.rows.push_back({arm.arm, number(pair->dominance->violation), number(pair->dominance->upper_bound),
+                            pair->dominance->upper_bound < compare::kDominanceBorder ? "yes" : "not shown"});
   return sheet;
 }
 
@@ -137,10 +176,25 @@ std::string interval_text(const std::optional<compare::Interval>& interval) {
 
 std::vector<Sheet> detail_sheets(const Comparison& comparison, std::span<const ArmSummary> arms) {
   std::vector<Sheet> sheets{spread(arms), paired(comparison, arms)};
-  if (arms.front().threshold) sheets.push_back(convergence(comparison, arms));
-  sheets.push_back(over_examples(comparison, arms));
+  if (arms.front().threshold) sheets.push_back(to_threshold(comparison, arms));
+  sheets.insert(sheets.end(), {off_plateau(comparison, arms), mean_heights(comparison, arms),
+                               stochastic_order(comparison, arms), over_examples(comparison, arms)});
   std::erase_if(sheets, [](const Sheet& sheet) { return sheet.rows.size() < 2; });
   return sheets;
+}
+
+std::vector<Grid> statistics_grids(const View& view) {
+  const Comparison& comparison = view.study.comparison;
+  std::vector<Grid> grids;
+  for (std::size_t p = 0; p < view.points.size(); ++p) {
+    const std::string where = point_title(view, p);
+    const std::span<const ArmSummary> arms(&comparison.arms[view.points[p].front()], view.points[p].size());
+    for (Sheet& sheet : detail_sheets(comparison, arms)) {
+      const std::vector<Row> rows(sheet.rows.begin() + 1, sheet.rows.end());
+      grids.push_back({sheet.caption + (where.empty() ? "" : ", " + where), "", sheet.rows.front(), rows, sheet.right});
+    }
+  }
+  return grids;
 }
 
 }  // namespace initlab::report

@@ -1,4 +1,5 @@
-// The tables behind the table: spread over seeds, paired tests, convergence, examples. Internal to report/.
+// The tables behind the table: spread over seeds, paired tests, ways to the threshold and off the plateau, mean
+// heights, stochastic order, examples. Internal to report/.
 #pragma once
 
 #include <span>

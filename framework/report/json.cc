@@ -96,6 +96,10 @@ Json arm_object(const compare::ArmSummary& arm) {
                       {"tokens", observations(arm.tokens)},
                       {"seconds", observations(arm.seconds)}};
   }
+  if (!arm.leaving.empty()) {
+    object["off_plateau"] = reach_object(arm.leaving_reach);
+    object["off_plateau"]["ways"] = observations(arm.leaving);
+  }
   object["mean_heights"] = Json::array();
   for (const auto& height : arm.heights) object["mean_heights"].push_back(value_or_null(height));
   object["tuning"] = arm.tuning ? compare::to_json(*arm.tuning) : Json(nullptr);
@@ -189,6 +193,7 @@ Json pair_object(const compare::Comparison& comparison, const compare::Pair& pai
                      : Json(nullptr);
   object["seeds_needed"] = pair.seeds_needed > 0 ? Json(pair.seeds_needed) : Json(nullptr);
   object["convergence"] = pair.convergence ? convergence_object(*pair.convergence) : Json(nullptr);
+  object["off_plateau"] = pair.leaving ? convergence_object(*pair.leaving) : Json(nullptr);
   object["mean_height"] = pair.height ? mean_object(*pair.height) : Json(nullptr);
   object["examples"] = pair.examples ? examples_object(*pair.examples) : Json(nullptr);
   object["verdict"] = verdict(comparison, pair);

@@ -124,6 +124,7 @@ std::string markup_of(const Chapter& chapter, std::size_t number) {
   for (const std::string& sentence : chapter.asked) out += "<p>" + escaped(sentence) + "</p>\n";
   if (!chapter.notes.empty()) out += section(id + "notes", "Notes", list(chapter.notes));
   out += section(id + "results", "Results", results(chapter.results));
+  out += section(id + "statistics", "Statistics", markup_of(chapter.statistics));
   out += section(id + "sensitivity", "Sensitivity", markup_of(chapter.sensitivity) + markup_of(chapter.tables));
   out += section(id + "diagnostics", "Diagnostics by layer", diagnostics(chapter.diagnostics));
   out += section(id + "audit", "Initialization audit",

@@ -32,6 +32,8 @@ std::string point_title(const View& view, std::size_t point);
 
 // Metric per arm, paired differences, shares of the gain, curves, time to the threshold: of one grid point.
 std::vector<Figure> result_figures(const View& view, std::size_t point);
+// The tables of `compare --details`.
+std::vector<Grid> statistics_grids(const View& view);
 // Over each numeric grid axis, and over the learning rates that were tried.
 std::vector<Figure> sensitivity_figures(const View& view);
 // The comparison over grid axes that are no numbers.

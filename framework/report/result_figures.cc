@@ -200,20 +200,20 @@ Curves training_curves(const View& view, std::size_t point) {
   return figure;
 }
 
-Curves threshold_curves(const View& view, std::size_t point) {
-  const Comparison& comparison = view.study.comparison;
-  const std::string level = base::number_text(*threshold_of(view, point));
+// Of the arms' ways to somewhere.
+Curves reaching_curves(const View& view, std::size_t point, std::vector<compare::Observation> ArmSummary::*ways,
+                       const std::string& id, const std::string& title) {
   Curves figure;
   figure.legend = {
-      "threshold", "runs that have reached " + comparison.metric + " " + level,
-      "Kaplan-Meier: the share of runs that had reached it by each step, with its pointwise 95 % interval "
+      id, title,
+      "Kaplan-Meier: the share of runs that had got there by each step, with its pointwise 95 % interval "
       "(log-log). Runs that never did are censored at their last evaluation; failed ones are none of them."};
   figure.x_label = "step";
   figure.y_label = "share of runs";
   figure.stairs = true;
   double longest = 0;  // of all arms: an arm whose runs all reached it stays at 1 until then
   for (const std::size_t i : view.points[point]) {
-    const std::vector<compare::Observation>& seen = view.cells[i].summary->steps;
+    const std::vector<compare::Observation>& seen = view.cells[i].summary->*ways;
     if (seen.empty()) continue;
     CurveSeries series{view.cells[i].summary->arm, view.cells[i].colour, {}};
     const auto survival = compare::kaplan_meier(seen);
@@ -251,7 +251,14 @@ std::vector<Figure> result_figures(const View& view, std::size_t point) {
   figures.emplace_back(std::move(metric));
   if (comparison.metric != "loss") figures.emplace_back(evaluation_curves(view, point, "loss"));
   figures.emplace_back(training_curves(view, point));
-  if (threshold_of(view, point)) figures.emplace_back(threshold_curves(view, point));
+  if (const auto threshold = threshold_of(view, point))
+    figures.emplace_back(
+        reaching_curves(view, point, &ArmSummary::steps, "threshold",
+                        "runs that have reached " + comparison.metric + " " + base::number_text(*threshold)));
+  figures.emplace_back(reaching_curves(view, point, &ArmSummary::leaving, "plateau",
+                                       "runs that have left the unigram plateau: accuracy above the most frequent "
+                                       "word's share by more than " +
+                                           base::number_text(compare::kPlateauMargin)));
   std::erase_if(figures, [](const Figure& figure) {
     const auto* curves = std::get_if<Curves>(&figure);
     return curves != nullptr && curves->series.empty();

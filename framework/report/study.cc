@@ -211,6 +211,7 @@ Chapter chapter(const Study& study, std::size_t number, std::size_t most_points)
   chapter.notes = study.comparison.notes;
   for (std::size_t p = 0; p < view.points.size(); ++p)
     chapter.results.push_back({point_title(view, p), result_figures(view, p)});
+  chapter.statistics = statistics_grids(view);
   chapter.sensitivity = sensitivity_figures(view);
   chapter.tables = sensitivity_grids(view);
   chapter.diagnostics = diagnostic_figures(view);

@@ -51,6 +51,7 @@ struct Chapter {
   std::vector<std::string> verdicts;  // sentences
   std::vector<std::string> notes;
   std::vector<Block> results;       // a grid point each
+  std::vector<Grid> statistics;     // the tables of `compare --details`
   std::vector<Figure> sensitivity;  // to grid axes and learning rates
   std::vector<Figure> diagnostics;  // heat maps
   std::vector<Grid> tables;         // comparison as numbers

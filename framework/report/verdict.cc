@@ -17,14 +17,6 @@ std::string units_text(const compare::Pair& pair) {
 
 std::string p_phrase(double p) { return p < 1e-4 ? "p < 0.0001" : "p = " + p_text(p); }
 
-// The fewest pairs whose smallest p lies below alpha; nothing where drawn patterns never give so small a p.
-std::optional<std::int64_t> fewest_pairs(double alpha) {
-  std::size_t n = 1;
-  while (compare::smallest_sign_flip_p(n) >= alpha)
-    if (++n > 2 * compare::kExactPairs) return std::nullopt;
-  return static_cast<std::int64_t>(n);
-}
-
 const compare::ArmSummary* find(const compare::Comparison& comparison, const std::string& arm,
                                 const compare::Settings& settings) {
   const auto found = std::find_if(
@@ -65,11 +57,16 @@ std::string seeds_clause(std::size_t needed, std::int64_t have) {
   return "; about " + std::to_string(needed) + " seeds would tell, were the difference as seen";
 }
 
-// "; 5 paired seeds cannot show p < 0.05, 6 can"
-std::string too_few_clause(const compare::Pair& pair, double alpha) {
-  const std::optional<std::int64_t> fewest = fewest_pairs(alpha);
-  return "; " + units_text(pair) + " cannot show p < " + compare::alpha_text(alpha) +
-         (fewest ? ", " + std::to_string(*fewest) + " can" : ", nor can more at this look");
+// "; 5 paired seeds cannot show p < 0.05, 6 can, 8 as one of 3 comparisons"
+std::string too_few_clause(const compare::Pair& pair, double alpha, std::int64_t family) {
+  const std::string text = "; " + units_text(pair) + " cannot show p < " + compare::alpha_text(alpha);
+  const std::optional<std::size_t> alone = compare::fewest_pairs(alpha);
+  if (!alone) return text + ", nor can more at this look";
+  const std::optional<std::size_t> among = compare::fewest_pairs(alpha / static_cast<double>(family));
+  return text + ", " + std::to_string(*alone) + " can" +
+         (among && among != alone
+              ? ", " + std::to_string(*among) + " as one of " + std::to_string(family) + " comparisons"
+              : "");
 }
 
 // A signed difference in the unit in which the sentences speak: "+1.2 points of accuracy".
@@ -110,7 +107,8 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
   const double low = pair.ci95->low, high = pair.ci95->high;
   if (low == 0 && high == 0) return arm + " and " + baseline + " gave equal values with all " + units_text(pair);
 
-  const std::string holm = compare::tested_pairs(comparison) > 1 ? ", Holm " + p_text(pair.p_holm) : "";
+  const std::int64_t family = compare::tested_pairs(comparison);
+  const std::string holm = family > 1 ? ", Holm " + p_text(pair.p_holm) : "";
   const auto evidence = [&](const std::string& from, const std::string& to) {
     return " (95 % CI " + from + " to " + to + ", " + units_text(pair) + ", " + p_phrase(pair.p_sign_flip) + holm + ")";
   };
@@ -121,7 +119,7 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
            seen + evidence(signed_text(low), signed_text(high));
   const double alpha = comparison.alpha;
   const bool too_few = compare::smallest_sign_flip_p(static_cast<std::size_t>(pair.n)) >= alpha;
-  const std::string why_not = too_few                     ? too_few_clause(pair, alpha)
+  const std::string why_not = too_few                     ? too_few_clause(pair, alpha, family)
                               : pair.n == pair.replicates ? seeds_clause(pair.seeds_needed, pair.n)
                                                           : "";
   if ((low <= 0 && high >= 0) || (pair.p_sign_flip >= alpha && !too_few))
@@ -137,7 +135,7 @@ std::string verdict(const compare::Comparison& comparison, const compare::Pair& 
   if (too_few) return "cannot tell yet: " + winner + " leads " + loser + by + why_not;
   if (pair.p_holm >= alpha)
     return "cannot tell yet: " + winner + " leads " + loser + by + "; alone that would do, but not as one of " +
-           std::to_string(compare::tested_pairs(comparison)) + " comparisons";
+           std::to_string(family) + " comparisons" + why_not;
   return winner + " beats " + loser + by +
          threshold_clause(comparison, find(comparison, winner, pair.settings), find(comparison, loser, pair.settings));
 }

@@ -155,6 +155,28 @@ TEST(Anchors, StandBesideTheirMetric) {
   EXPECT_EQ(compare(runs, {.metric = "f1"}).anchors.at(0).text, "b");
 }
 
+// --- what a family asks for ---
+
+// 2 / 2^6 is below 0.05, but twice that is not: 7 pairs can. Both links of the order are as clear as 6 pairs allow.
+TEST(Families, SeedsNeededAreThoseThatTheFamilyAsksFor) {
+  const Comparison six = compare(
+      three_arms(6, {R"({"order":["pretrained","half","zero"]})", R"({"better":"pretrained","than":"zero"})"}), {});
+  ASSERT_EQ(six.pairs.size(), 2U);
+  for (const Pair& pair : six.pairs) EXPECT_EQ(pair.seeds_needed, 7U);
+  ASSERT_EQ(six.claims.size(), 2U);
+  for (const ClaimVerdict& claim : six.claims) {
+    EXPECT_EQ(claim.outcome, Outcome::cannot_tell);
+    EXPECT_EQ(claim.seeds_needed, 7U);
+  }
+  const Comparison alone = compare(three_arms(6, {R"({"better":"zero","than":"constant_class"})"}), {});
+  const Comparison among = compare(
+      three_arms(6, {R"({"better":"zero","than":"constant_class"})", R"({"better":"zero","than":"constant_class"})"}),
+      {});
+  EXPECT_GT(among.claims[0].seeds_needed, alone.claims[0].seeds_needed);
+  for (const ClaimVerdict& claim : compare(three_arms(8, {R"({"better":"pretrained","than":"zero"})"}), {}).claims)
+    EXPECT_EQ(claim.seeds_needed, 0U) << "it can be told";
+}
+
 // --- what else a comparison knows of a pair ---
 
 TEST(Pairs, FamiliesPairingAndConvergence) {
@@ -167,7 +189,7 @@ TEST(Pairs, FamiliesPairingAndConvergence) {
     EXPECT_EQ(pair.differences.size(), 8U);
     EXPECT_EQ(pair.wilcoxon.p, 2.0 / 256);
     EXPECT_EQ(pair.improvement->value, 0) << "the baseline always wins";
-    EXPECT_EQ(pair.seeds_needed, 6U) << "the fewest that can give p < 0.05";
+    EXPECT_EQ(pair.seeds_needed, 7U) << "the fewest that can give p < 0.05 / 2";
     EXPECT_FALSE(pair.bootstrap_ci95.has_value()) << "8 are too few for a bootstrap";
   }
   const Pair& half = result.pairs[0];
@@ -180,6 +202,24 @@ TEST(Pairs, FamiliesPairingAndConvergence) {
   EXPECT_EQ(zero.convergence->p_log_rank, 2.0 / 256);
   ASSERT_TRUE(zero.height.has_value());
   EXPECT_NEAR(zero.height->difference, -0.2, 0.01) << "half of the difference at the end: both begin at 0.5";
+}
+
+// The plateau is the constant class's accuracy, 0.5 here; zero stays within 0.003 of it.
+TEST(Pairs, WaysOffTheUnigramPlateauAreOfMaskedLanguageModelling) {
+  Runs runs = three_arms(8, {});
+  EXPECT_TRUE(compare(runs, {}).arms[0].leaving.empty()) << "another task";
+  for (record::Run& one : runs) one.header.task = "mlm";
+  const Comparison result = compare(runs, {.metric = "loss"});
+  const ArmSummary &pretrained = result.arms[0], &zero = result.arms[2];
+  EXPECT_EQ(pretrained.leaving_reach.reached, 8);
+  EXPECT_EQ(pretrained.leaving_reach.median.time, 20);
+  EXPECT_EQ(zero.arm, "zero");
+  EXPECT_EQ(zero.leaving_reach.reached, 0);
+  EXPECT_EQ(zero.leaving[0].time, 20) << "censored at its last evaluation";
+  ASSERT_TRUE(result.pairs[1].leaving.has_value());
+  EXPECT_EQ(result.pairs[1].leaving->p_log_rank, 2.0 / 256);
+  EXPECT_EQ(result.pairs[0].leaving->p_log_rank, 1) << "half leaves it as early";
+  EXPECT_FALSE(result.pairs[1].convergence.has_value()) << "the loss has no threshold";
 }
 
 TEST(Arms, ReachTheThresholdInStepsTokensAndSeconds) {

@@ -30,9 +30,29 @@ TEST(Families, AreStatsmodels) {
 
 TEST(Families, OfNoneAndOne) {
   EXPECT_TRUE(holm(Numbers{}).empty());
+  EXPECT_TRUE(holm_levels(Numbers{}, 0.05).empty());
   EXPECT_TRUE(benjamini_hochberg(Numbers{}).empty());
   EXPECT_EQ(holm(Numbers{0.03}), Numbers{0.03});
   EXPECT_EQ(holm(Numbers{1, 1, 1}), (Numbers{1, 1, 1}));
+}
+
+// With the others as they are, a p just below its level is rejected, and one just above it is not.
+TEST(Families, LevelsAreWhereHolmRejects) {
+  constexpr double kAlpha = 0.05;
+  EXPECT_EQ(holm_levels(Numbers{0.001, 0.04, 0.03}, kAlpha), (Numbers{kAlpha / 3, kAlpha / 2, kAlpha / 2}));
+  EXPECT_EQ(holm_levels(Numbers{0.001, 0.001, 0.03}, kAlpha), (Numbers{kAlpha / 3, kAlpha / 3, kAlpha}));
+  for (const base::Json& item : golden_comparison("families")) {
+    const Numbers p = numbers(item, "p"), levels = holm_levels(p, kAlpha);
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      EXPECT_EQ(holm(p)[i] < kAlpha, p[i] < levels[i]) << item.dump();
+      Numbers moved = p;
+      moved[i] = levels[i] * (1 - 1e-12);
+      EXPECT_LT(holm(moved)[i], kAlpha) << item.dump();
+      if (p[i] < levels[i]) continue;  // after it, others may have made room for a larger one
+      moved[i] = levels[i] * (1 + 1e-12);
+      EXPECT_GE(holm(moved)[i], kAlpha) << item.dump();
+    }
+  }
 }
 
 TEST(Tost, IsStatsmodels) {

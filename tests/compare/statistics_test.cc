@@ -127,6 +127,15 @@ TEST(SignFlip, SmallestP) {
   EXPECT_EQ(smallest_sign_flip_p(5000), 1.0 / (static_cast<double>(kRandomPatterns) + 1));
 }
 
+TEST(SignFlip, FewestPairs) {
+  EXPECT_EQ(fewest_pairs(0.05), 6U);
+  EXPECT_EQ(fewest_pairs(2.0 / 32), 6U) << "below, not at";
+  EXPECT_EQ(fewest_pairs(0.05 / 6), 8U);
+  EXPECT_EQ(fewest_pairs(0.05 / 7), 9U);
+  EXPECT_EQ(fewest_pairs(1.5e-6), 21U) << "drawn patterns: 1 in 1,000,001";
+  EXPECT_FALSE(fewest_pairs(1e-7).has_value());
+}
+
 TEST(Moments, OfFew) {
   EXPECT_TRUE(std::isnan(mean(Numbers{})));
   EXPECT_TRUE(std::isnan(stddev(Numbers{1.0})));

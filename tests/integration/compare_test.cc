@@ -39,6 +39,9 @@ TEST_F(Compare, JudgesTheClaimsThatStoodInTheSpecWhenItRan) {
                                          "compare.anchors=[{text: paper, value: 0.8, source: me, arm: zero}]"};
   const Said planned = initlab({"plan", spec_.string(), "--results", results(), "--set", zero[1], "--set", zero[3],
                                 "--set", "seeds.replicates=6"});
+  EXPECT_NE(planned.out.find("adjusted for 2 comparisons (Holm), is no less than 0.05; seeds.replicates: 7 can be"),
+            std::string::npos)
+      << planned.out;
   EXPECT_NE(planned.out.find("adjusted for 2 claims (Holm), is no less than 0.05; seeds.replicates: 7 can be"),
             std::string::npos)
       << planned.out << planned.err;

@@ -165,6 +165,10 @@ TEST_F(Reruns, ThePlanSaysWhatItsDesignCanFindOut) {
   EXPECT_EQ(before["metric"], "loss");
   EXPECT_EQ(before["smallest_p"], 0.5);
   EXPECT_EQ(before["pairs_for_p05"], 6);
+  EXPECT_EQ(before["comparisons"], 1);
+  EXPECT_EQ(before["pairs_for_comparisons"], 6);
+  EXPECT_EQ(before["claims"], 0);
+  EXPECT_TRUE(before["pairs_for_claims"].is_null());
   ASSERT_EQ(before["arms"].size(), 1u);
   EXPECT_EQ(before["arms"][0]["arm"], "xavier");
   EXPECT_EQ(before["arms"][0]["pairs"], 2);

@@ -109,6 +109,22 @@ TEST_F(Tuning, EachArmChoosesItsRateAndRunsWithIt) {
   EXPECT_EQ(after["seconds_to_run"], 0.0);
 }
 
+// It has no rate to choose.
+TEST_F(Tuning, AnArmThatIsNotTrainedRunsBesideThoseThatAreTuned) {
+  const std::vector<std::string> still = {"--set",
+                                          "arms.still={init: [{use: truncated_normal}], training: {steps: 0}}"};
+  const Said said = verb("run", still);
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_EQ(files(true).size(), 4U);
+  EXPECT_EQ(files(false).size(), 6U);
+  EXPECT_EQ(said.err.find("still: learning rate"), std::string::npos) << said.err;
+  const Json compared = base::parse_json(initlab({"compare", (folder_ / "results").string(), "--json"}).out, "compare");
+  for (const Json& arm : compared["arms"]) {
+    EXPECT_EQ(arm["n"], 2) << arm["arm"];
+    EXPECT_EQ(arm["tuning"].is_null(), arm["arm"] == "still");
+  }
+}
+
 // The numbers are those of the same spec with the rate in it; the identity is not, since the claim is another one.
 TEST_F(Tuning, AChosenRateIsTheRate) {
   ASSERT_EQ(verb("run").code, 0);

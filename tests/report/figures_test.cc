@@ -156,6 +156,39 @@ TEST(Results, CountRunsThatNeverReachTheThresholdAsCensored) {
   EXPECT_EQ(curves.series[1].points.back().y, 0);
 }
 
+// eight_pairs: 0.5 is the constant class; "pretrained" is at 0.7 or more from step 10 on, "zero" stays.
+TEST(Results, ShowWhenMaskedLanguageModelsLeaveTheUnigramPlateau) {
+  std::vector<record::Run> runs = eight_pairs();
+  const auto plateau = [](const std::vector<record::Run>& of) {
+    std::vector<Figure> figures = results(chapter(study_of(of), 1, 0));
+    std::erase_if(figures, [](const Figure& figure) { return legend_of(figure).id != "1-plateau"; });
+    return figures;
+  };
+  EXPECT_TRUE(plateau(runs).empty()) << "another task";
+  for (record::Run& run : runs) run.header.task = "mlm";
+  ASSERT_EQ(plateau(runs).size(), 1U);
+  const auto& curves = std::get<Curves>(plateau(runs)[0]);
+  ASSERT_EQ(curves.series.size(), 2U);
+  EXPECT_EQ(curves.series[0].points[1].x, 10);
+  EXPECT_EQ(curves.series[0].points[1].y, 1);
+  EXPECT_EQ(curves.series[1].points.back().y, 0);
+}
+
+TEST(Statistics, AreTheTablesOfCompareDetails) {
+  const std::vector<Grid> grids = chapter(study_of(eight_pairs()), 1, 0).statistics;
+  std::vector<std::string> titles;
+  for (const Grid& grid : grids) {
+    titles.push_back(grid.title);
+    EXPECT_EQ(grid.right.size(), grid.head.size()) << grid.title;
+    EXPECT_FALSE(grid.rows.empty()) << grid.title;
+    for (const auto& row : grid.rows) EXPECT_EQ(row.size(), grid.head.size()) << grid.title;
+  }
+  EXPECT_EQ(titles, (std::vector<std::string>{"over seeds", "against pretrained", "to 80 %",
+                                              "mean height of the accuracy curve, against pretrained"}));
+  EXPECT_EQ(grids[2].rows[0][1], "8/8");
+  EXPECT_EQ(grids[2].rows[1][2], "not reached by half");
+}
+
 TEST(Results, AFailedRunIsNoneOfThoseThatReachTheThresholdAsInTheTable) {
   std::vector<record::Run> runs = eight_pairs();
   for (record::Run& run : runs)

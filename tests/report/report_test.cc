@@ -149,6 +149,16 @@ TEST(Verdict, OneOfManyNeedsMore) {
   EXPECT_EQ(
       verdict(comparison, comparison.pairs[0]),
       "cannot tell yet: pretrained leads " + by + "0.2812); alone that would do, but not as one of 9 comparisons");
+  comparison.pairs[0].seeds_needed = 9;
+  EXPECT_TRUE(verdict(comparison, comparison.pairs[0])
+                  .ends_with("as one of 9 comparisons; about 9 seeds would tell, were the difference as seen"));
+  comparison.pairs[0].n = comparison.pairs[0].replicates = 5;
+  comparison.pairs[0].p_sign_flip = 0.0625;
+  EXPECT_TRUE(verdict(comparison, comparison.pairs[0])
+                  .ends_with("5 paired seeds cannot show p < 0.05, 6 can, 9 as one of 9 comparisons"));
+  comparison.pairs[0].n = comparison.pairs[0].replicates = 6;
+  comparison.pairs[0].p_sign_flip = 0.03125;
+  comparison.pairs[0].seeds_needed = 0;
   EXPECT_EQ(verdict(comparison, comparison.pairs[8]), "pretrained beats " + by + "0.0200)");
   comparison.pairs[8].seeds_needed = 14;
   comparison.pairs[8].ci95 = compare::Interval{-0.126, 0.01};
@@ -538,6 +548,7 @@ TEST(Json, KeysAndNulls) {
                                "almost_stochastic_order",
                                "seeds_needed",
                                "convergence",
+                               "off_plateau",
                                "mean_height",
                                "examples",
                                "verdict"}));
