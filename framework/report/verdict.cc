@@ -62,7 +62,8 @@ std::string too_few_clause(const compare::Pair& pair, double alpha, std::int64_t
   const std::string text = "; " + units_text(pair) + " cannot show p < " + compare::alpha_text(alpha);
   const std::optional<std::size_t> alone = compare::fewest_pairs(alpha);
   if (!alone) return text + ", nor can more at this look";
-  const std::optional<std::size_t> among = compare::fewest_pairs(alpha / static_cast<double>(family));
+  const std::optional<std::size_t> among =
+      compare::fewest_pairs(alpha / static_cast<double>(std::max<std::int64_t>(1, family)));
   return text + ", " + std::to_string(*alone) + " can" +
          (among && among != alone
               ? ", " + std::to_string(*among) + " as one of " + std::to_string(family) + " comparisons"
