@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostPoints = 120'000;         // of all curves of a page: some 4 MB
-constexpr std::size_t kMostEvaluations = 3'000'000;  // of all runs: they stay in memory, 100 to 200 bytes each
+constexpr std::size_t kMostEvaluations = 2'000'000;  // of all runs: they stay in memory, 200 to 300 bytes each
 
 struct Collected {
   std::vector<record::Run> runs;

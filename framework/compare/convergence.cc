@@ -25,7 +25,7 @@ Way way_to(const record::Run& run, const Measure& measure, double threshold, std
   std::int64_t recorded = 0;
   for (const record::StepRecord& step : run.steps) {
     if (step.step > until) break;
-    ++recorded;
+    recorded += step.steps;
     way.tokens.time += static_cast<double>(step.tokens);
     way.seconds.time += step.seconds;
   }

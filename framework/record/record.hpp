@@ -103,6 +103,7 @@ struct StepRecord {
   double grad_norm = 0;                // global, before clipping
   std::int64_t tokens = 0;             // valid tokens of this step
   double seconds = 0;                  // wall time of this step alone
+  std::int64_t steps = 1;              // that tokens and seconds are of: more where earlier ones were left out
   std::vector<std::int64_t> examples;  // rows of the training split in batch order, `batch` long, -1 padded
 };
 

@@ -188,7 +188,8 @@ Curves evaluation_curves(const View& view, std::size_t point, const std::string&
 Curves training_curves(const View& view, std::size_t point) {
   Curves figure = curves_of(view, point, [](const record::Run& run) {
     compare::Curve curve;
-    for (const record::StepRecord& step : run.steps) put(curve, step.step, step.loss);
+    for (const record::StepRecord& step : run.steps)
+      if (is_shown_step(step.step) || &step == &run.steps.back()) put(curve, step.step, step.loss);
     return curve;
   });
   figure.y_label = "loss";

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <set>
+#include <utility>
 
 #include "base/text.hpp"
 #include "report/parts.hpp"
@@ -126,6 +127,33 @@ bool is_shown_step(std::int64_t step) {
   return step % every == 0;
 }
 
+namespace {
+
+// Those that are shown, and those with an evaluation, up to which tokens and seconds are counted; each has these of the
+// steps left out before it too.
+void thin_steps(record::Run& run) {
+  if (run.steps.empty()) return;
+  std::set<std::int64_t> needed{run.steps.back().step};
+  for (const record::EvalRecord& eval : run.evals) needed.insert(eval.step);
+  std::vector<record::StepRecord> kept;
+  std::int64_t steps = 0, tokens = 0;  // of those left out since the last one kept
+  double seconds = 0;
+  for (record::StepRecord& step : run.steps) {
+    steps += step.steps;
+    tokens += step.tokens;
+    seconds += step.seconds;
+    if (!is_shown_step(step.step) && !needed.contains(step.step)) continue;
+    step.steps = std::exchange(steps, 0);
+    step.tokens = std::exchange(tokens, 0);
+    step.seconds = std::exchange(seconds, 0);
+    kept.push_back(std::move(step));
+  }
+  kept.shrink_to_fit();
+  run.steps = std::move(kept);
+}
+
+}  // namespace
+
 Observed thin(record::Run& run) {
   Observed seen;
   seen.steps = static_cast<std::int64_t>(run.steps.size());
@@ -139,10 +167,7 @@ Observed thin(record::Run& run) {
     note(step.grad_norm, step.step, seen.most_grad_norm, seen.most_grad_norm_step);
     if (!std::isfinite(step.loss) || !std::isfinite(step.grad_norm)) ++seen.not_finite;
   }
-  if (!run.steps.empty()) {
-    const std::int64_t last = run.steps.back().step;
-    std::erase_if(run.steps, [last](const auto& step) { return step.step != last && !is_shown_step(step.step); });
-  }
+  thin_steps(run);
   std::set<std::int64_t> diagnosed;
   for (const record::PartDiagnosis& part : run.diagnostics.parts) diagnosed.insert(part.step);
   for (const record::LayerDiagnosis& layer : run.diagnostics.layers) diagnosed.insert(layer.step);
@@ -153,7 +178,6 @@ Observed thin(record::Run& run) {
     std::erase_if(run.diagnostics.parts, drop);
     std::erase_if(run.diagnostics.layers, drop);
   }
-  run.steps.shrink_to_fit();
   for (record::EvalRecord& eval : run.evals) eval.predictions = {};
   run.diagnostics.parts.shrink_to_fit();
   run.diagnostics.layers.shrink_to_fit();

@@ -26,8 +26,9 @@ struct Observed {
   std::vector<std::string> explanation;  // of the audit, in plain words
 };
 
-// Counts, then leaves of the steps those of is_shown_step and the last, of the diagnostics at most kMostDiagnosed steps
-// (the first ones and the last), and no predictions. Tensors are the caller's.
+// Counts, then leaves of the steps those of is_shown_step, those with an evaluation and the last (each with the tokens
+// and seconds of the ones left out before it), of the diagnostics at most kMostDiagnosed steps (the first ones and the
+// last), and no predictions. Tensors are the caller's.
 inline constexpr std::size_t kMostDiagnosed = 32;
 Observed thin(record::Run& run);
 

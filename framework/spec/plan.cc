@@ -252,14 +252,14 @@ void add_default_head(Node& document) {
 
 }  // namespace
 
-Expansion expand(Node document, const std::filesystem::path& file) {
+Expansion expand(Node document, const std::filesystem::path& file, const std::string& head_comment) {
   const Frame frame = read_frame(document);
   add_default_head(document);
   const Grid grid = read_grid(document, frame.arms);
   if (frame.tune) check_axes_beside_tune(grid.axes, document);
   Expansion expansion;
   expansion.experiment = frame.experiment;
-  expansion.text = to_block(document);
+  expansion.text = head_comment + to_block(document);
   check_size(document, frame, grid, expansion.text.size());
   if (frame.tune) document.find("training")->erase("tune");  // read; no value of a single run
   for (const Point& point : points_of(grid)) expand_point(document, frame, grid, point, expansion);

@@ -17,14 +17,13 @@ inline constexpr std::size_t kMostPlanBytes = std::size_t{64} << 20;  // plans t
 
 struct Expansion {
   std::string experiment;
-  std::string text;  // the document as YAML, defaults of structure (head) written out
+  std::string text;  // the document as YAML under its head comment, defaults of structure (head) written out
   std::vector<config::RunPlan> plans;
   std::vector<config::RunPlan> tuning;  // with training.tune: runs that choose the learning rates of `plans`
 };
 
-// Checks the whole document and unfolds it. Grid outermost (later keys fastest), then arms, then (tuning) rates, then
-// replicates.
-// Throws Error.
-Expansion expand(Node document, const std::filesystem::path& file);
+// Checks the whole document and unfolds it. head_comment stands before the text, line breaks included. Grid outermost
+// (later keys fastest), then arms, then (tuning) rates, then replicates. Throws Error.
+Expansion expand(Node document, const std::filesystem::path& file, const std::string& head_comment);
 
 }  // namespace initlab::spec

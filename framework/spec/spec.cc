@@ -9,9 +9,22 @@
 
 namespace initlab::spec {
 
+namespace {
+
+// The lines of comment that a spec begins with, where its question stands.
+std::string head_comment(std::string_view text) {
+  std::size_t end = 0;
+  while (end < text.size() && text[end] == '#') end = std::min(text.find('\n', end), text.size() - 1) + 1;
+  std::string comment(text.substr(0, end));
+  if (!comment.empty() && comment.back() != '\n') comment += '\n';
+  return comment;
+}
+
+}  // namespace
+
 ExperimentSpec from_text(std::string_view text, const std::filesystem::path& file,
                          const std::vector<Override>& overrides, const std::map<std::string, std::string>& defaults) {
-  Expansion expansion = expand(compose(text, file, overrides, defaults), file);
+  Expansion expansion = expand(compose(text, file, overrides, defaults), file, head_comment(text));
   return {std::move(expansion.experiment), file, std::move(expansion.text), std::move(expansion.plans),
           std::move(expansion.tuning)};
 }

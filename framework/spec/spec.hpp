@@ -23,7 +23,7 @@ struct Override {
 struct ExperimentSpec {
   std::string experiment;  // name: letters, digits, _ and -
   std::filesystem::path file;
-  std::string text;                     // the composed document as YAML: reading it again gives the same plan
+  std::string text;  // the composed document as YAML, under the spec's head comment: read again, the same plan
   std::vector<config::RunPlan> plans;   // arms x replicates x grid points, grid outermost, then arms, then replicates
   std::vector<config::RunPlan> tuning;  // runs that choose the arms' learning rates: grid, arms, rates, replicates
 };

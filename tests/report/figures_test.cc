@@ -67,6 +67,29 @@ TEST(Thinning, CountsOverAllStepsBeforeItDropsSome) {
   EXPECT_TRUE(run.evals[0].predictions.empty());
 }
 
+// 8 runs of 130 steps; "pretrained" reaches 0.8 at step 123, which is not shown.
+TEST(Thinning, KeepsTheTokensAndSecondsToTheThreshold) {
+  std::vector<record::Run> runs;
+  for (std::int64_t r = 0; r < 8; ++r)
+    for (const char* arm : {"pretrained", "zero"})
+      runs.push_back(run(arm, r, {{0, 0.5}, {123, std::string(arm) == "zero" ? 0.5 : 0.9}, {130, 0.6}}));
+  for (record::Run& one : runs)
+    for (std::int64_t step = 1; step <= 130; ++step)
+      one.steps.push_back({.step = step, .loss = 1, .tokens = 10, .seconds = 0.5, .examples = {}});
+  const compare::Comparison whole = compare::compare(runs, {});
+  for (record::Run& one : runs) thin(one);
+  EXPECT_LT(runs[0].steps.size(), 130U);
+  const compare::Comparison thinned = compare::compare(runs, {});
+  for (const compare::Comparison* of : {&whole, &thinned}) {
+    EXPECT_EQ(of->arms[0].tokens_reach.median.time, 1230);
+    EXPECT_EQ(of->arms[0].seconds_reach.median.time, 61.5);
+    EXPECT_EQ(of->arms[1].tokens[0].time, 1300) << "censored at its last evaluation";
+  }
+  const Curves training = the<Curves>(results(chapter(study_of(runs), 1, 0)), "1-training-loss");
+  for (const auto& point : training.series[0].points)
+    EXPECT_TRUE(is_shown_step(static_cast<std::int64_t>(point.x))) << point.x;
+}
+
 TEST(Thinning, LimitsTheStepsOfDiagnostics) {
   record::Run run = initlab::testing::run("a", 0, {{0, 0.5}});
   for (std::int64_t step = 0; step < 1000; ++step) run.diagnostics.layers.push_back({.step = step, .layer = 0});

@@ -68,6 +68,16 @@ void expect_round_trip(const ExperimentSpec& spec) {
   for (std::size_t i = 0; i < spec.plans.size(); ++i) EXPECT_EQ(values_of(again.plans[i]), values_of(spec.plans[i]));
 }
 
+// The question that a spec asks is in it; a report shows it.
+TEST(Plan, TheTextKeepsTheHeadComment) {
+  const std::string head = "# Question: why?\n# Needs: nothing.\n";
+  const ExperimentSpec spec = from(head + std::string(kExample), {}, kDefaults);
+  EXPECT_TRUE(spec.text.starts_with(head)) << spec.text;
+  EXPECT_EQ(spec.plans[0].spec_text, spec.text);
+  EXPECT_EQ(values_of(spec.plans[0]), values_of(from(kExample, {}, kDefaults).plans[0]));
+  EXPECT_EQ(from(spec.text).text, spec.text);
+}
+
 TEST(Plan, TheWholeExample) {
   const ExperimentSpec spec = from(kExample, {}, kDefaults);
   const std::vector<std::string> arms = {"pretrained", "truncated", "xavier", "zero", "top_again", "hot"};
