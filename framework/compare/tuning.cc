@@ -22,10 +22,10 @@ double rate_of(const record::Run& run) {
   return rate->get<double>();
 }
 
-double mean_of(const Trial& trial) {
-  const bool diverged =
-      std::any_of(trial.values.begin(), trial.values.end(), [](double value) { return !std::isfinite(value); });
-  return diverged ? kNaN : mean(trial.values);
+// NaN where one is no finite number.
+double finite_mean(std::span<const double> values) {
+  const bool finite = std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
+  return finite ? mean(values) : kNaN;
 }
 
 base::Json number_or_null(double value) { return std::isfinite(value) ? base::Json(value) : base::Json(nullptr); }
@@ -38,7 +38,8 @@ double choose_rate(std::span<const Trial> trials, bool higher_is_better) {
   for (const Trial& trial : trials) {
     if (!std::isfinite(trial.mean)) continue;
     const double gain = higher_is_better ? trial.mean - best->mean : best->mean - trial.mean;
-    if (!std::isfinite(best->mean) || gain > kTie) best = &trial;
+    const bool tie_won = std::abs(gain) <= kTie && best->loss - trial.loss > kTie;  // false where a loss is not known
+    if (!std::isfinite(best->mean) || gain > kTie || tie_won) best = &trial;
   }
   return best->learning_rate;
 }
@@ -46,15 +47,18 @@ double choose_rate(std::span<const Trial> trials, bool higher_is_better) {
 Tuning choose(std::span<const record::Run> runs, const std::string& metric, const std::string& better, double share) {
   Tuning tuning{metric, better, share, {}, 0};
   const Measure measure{metric, better == "higher", {}};
-  std::map<double, std::map<std::int64_t, double>> values;  // rate -> replicate -> value
-  for (const record::Run& run : runs) {
-    const Outcome result = outcome(run, measure);
-    values[rate_of(run)][run.header.replicate] = result.kind == Outcome::Kind::value ? result.value : kNaN;
-  }
-  for (const auto& [rate, by_replicate] : values) {
-    Trial trial{rate, {}, kNaN};
-    for (const auto& [replicate, value] : by_replicate) trial.values.push_back(value);
-    trial.mean = mean_of(trial);
+  std::map<double, std::map<std::int64_t, const record::Run*>> by_rate;  // rate -> replicate -> run
+  for (const record::Run& run : runs) by_rate[rate_of(run)][run.header.replicate] = &run;
+  for (const auto& [rate, by_replicate] : by_rate) {
+    Trial trial{.learning_rate = rate, .values = {}};
+    std::vector<double> losses;
+    for (const auto& [replicate, run] : by_replicate) {
+      const Outcome result = outcome(*run, measure);
+      trial.values.push_back(result.kind == Outcome::Kind::value ? result.value : kNaN);
+      losses.push_back(run->evals.empty() ? kNaN : run->evals.back().loss);
+    }
+    trial.mean = finite_mean(trial.values);
+    trial.loss = finite_mean(losses);
     tuning.trials.push_back(std::move(trial));
   }
   tuning.learning_rate = choose_rate(tuning.trials, measure.higher_is_better);
@@ -71,8 +75,10 @@ base::Json to_json(const Tuning& tuning) {
   for (const Trial& trial : tuning.trials) {
     base::Json values = base::Json::array();
     for (const double value : trial.values) values.push_back(number_or_null(value));
-    object["trials"].push_back(
-        {{"learning_rate", trial.learning_rate}, {"values", values}, {"mean", number_or_null(trial.mean)}});
+    object["trials"].push_back({{"learning_rate", trial.learning_rate},
+                                {"values", values},
+                                {"mean", number_or_null(trial.mean)},
+                                {"loss", number_or_null(trial.loss)}});
   }
   return object;
 }
@@ -88,6 +94,7 @@ std::optional<Tuning> tuning_of(const record::Run& run) {
                   object.at("learning_rate").get<double>()};
     for (const base::Json& item : object.at("trials")) {
       Trial trial{item.at("learning_rate").get<double>(), {}, number_or_nan(item.at("mean"))};
+      if (item.contains("loss")) trial.loss = number_or_nan(item.at("loss"));  // older files have none
       for (const base::Json& value : item.at("values")) trial.values.push_back(number_or_nan(value));
       tuning.trials.push_back(std::move(trial));
     }

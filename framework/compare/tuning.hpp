@@ -18,6 +18,7 @@ struct Trial {
   double learning_rate = 0;
   std::vector<double> values;                              // by replicate; NaN for a run that diverged
   double mean = std::numeric_limits<double>::quiet_NaN();  // NaN where one diverged
+  double loss = std::numeric_limits<double>::quiet_NaN();  // mean of their losses there; NaN: not known
 };
 
 // How one arm's learning rate was chosen, at one grid point.
@@ -28,8 +29,9 @@ struct Tuning {
   double learning_rate = 0;   // the chosen one
 };
 
-// The rate with the best mean. One with a diverged run is worse than any that has none. Of equals (within 1e-10) the
-// smallest: also where all diverged. Needs at least one trial, rates ascending.
+// The rate with the best mean. One with a diverged run is worse than any that has none. Of equals (within 1e-10: where
+// all predict one class, a metric knows no difference) the one with the lowest loss, and of those the smallest: also
+// where all diverged. Needs at least one trial, rates ascending.
 double choose_rate(std::span<const Trial> trials, bool higher_is_better);
 
 // The choice that these runs make: all tuning runs of one arm at one grid point, each ended, judged by their last

@@ -37,6 +37,18 @@ TEST(ChooseRate, OfEqualsTheSmallest) {
   EXPECT_EQ(choose_rate(trials({{1e-4, 0.15}, {1e-3, (0.1 + 0.2) / 2}}), true), 1e-4);
 }
 
+// A model that predicts one class has the same score at every rate; its loss may still say which learned more.
+TEST(ChooseRate, OfEqualsTheOneWithTheLowestLoss) {
+  std::vector<Trial> equal = trials({{1e-4, 0.0}, {1e-3, 0.0}, {1e-2, 0.0}});
+  equal[0].loss = 0.65, equal[1].loss = 0.61, equal[2].loss = 0.61;
+  EXPECT_EQ(choose_rate(equal, true), 1e-3);
+  EXPECT_EQ(choose_rate(equal, false), 1e-3);
+  equal[1].loss = kNaN;
+  EXPECT_EQ(choose_rate(equal, true), 1e-2);
+  equal[0].mean = 0.1;
+  EXPECT_EQ(choose_rate(equal, true), 1e-4) << "the metric comes first";
+}
+
 TEST(ChooseRate, DivergedIsWorst) {
   EXPECT_EQ(choose_rate(trials({{1e-4, kNaN}, {1e-3, 0.1}, {1e-2, kNaN}}), true), 1e-3);
   EXPECT_EQ(choose_rate(trials({{1e-4, kNaN}, {1e-3, 9.0}}), false), 1e-3);
@@ -63,7 +75,11 @@ TEST(Choose, JudgesTheLastEvaluationAndAveragesReplicates) {
   EXPECT_NEAR(tuning.trials[1].mean, 0.8, 1e-12);
   EXPECT_EQ(tuning.trials[2].values[0], 0.95);
   EXPECT_TRUE(std::isnan(tuning.trials[2].values[1]) && std::isnan(tuning.trials[2].mean));
+  EXPECT_NEAR(tuning.trials[1].loss, 0.2, 1e-12);
   EXPECT_EQ(choose(runs, "loss", "lower", 0.25).learning_rate, 1e-2);
+  runs = {tuning_run(1e-3, 0, 0.7), tuning_run(1e-2, 0, 0.7)};
+  runs[1].evals.back().loss = 0.1;
+  EXPECT_EQ(choose(runs, "accuracy", "higher", 0.25).learning_rate, 1e-2) << "equal accuracy, lower loss";
 }
 
 TEST(Choose, RefusesWhatIsNoTuningRun) {
@@ -78,14 +94,15 @@ TEST(Choose, RefusesWhatIsNoTuningRun) {
 TEST(Record, ComesBack) {
   record::Run one = run("zero", 0, {{5, 0.5}});
   EXPECT_FALSE(tuning_of(one).has_value());
-  const Tuning tuning{"f1", "higher", 0.2, {{1e-3, {0.25, 0.75}, 0.5}, {10, {kNaN, 0.5}, kNaN}}, 1e-3};
+  const Tuning tuning{"f1", "higher", 0.2, {{1e-3, {0.25, 0.75}, 0.5, 0.4}, {10, {kNaN, 0.5}, kNaN}}, 1e-3};
   one.header.tuning = base::json_text(to_json(tuning));
   const std::optional<Tuning> read = tuning_of(one);
   ASSERT_TRUE(read);
   EXPECT_EQ(base::json_text(to_json(*read)), one.header.tuning);
   EXPECT_EQ(read->learning_rate, 1e-3);
   EXPECT_EQ(read->trials[0].values, (std::vector<double>{0.25, 0.75}));
-  EXPECT_TRUE(std::isnan(read->trials[1].mean));
+  EXPECT_EQ(read->trials[0].loss, 0.4);
+  EXPECT_TRUE(std::isnan(read->trials[1].mean) && std::isnan(read->trials[1].loss));
   for (const char* wrong : {"[", "[]", "{}", R"({"metric":1})",
                             R"({"learning_rate":1,"metric":"f1","better":"higher","share":0.2,"trials":[]})"}) {
     one.header.tuning = wrong;
