@@ -196,7 +196,7 @@ TEST(RunFile, LanguageModelHasNoLabelsAndNoPredictions) {
   const Folder folder;
   RunWriter writer(folder / "run.h5");
   writer.begin(sample_mlm_header(), {});
-  writer.step({1, 5.9, 1e-3, 2.5, 480, 0.1, {}});
+  writer.step({1, 5.9, 1e-3, 2.5, 480, 0.1, 1, {}});
   writer.eval({1, 5.5, {5.5}, false, {}, 0.2});
   writer.finish(State::finished, "");
   const record::Run run = read_run(folder / "run.h5", Detail::predictions);
@@ -240,7 +240,7 @@ TEST(RunFile, NumbersThatAreNotNumbersComeBack) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   RunWriter writer(folder / "run.h5");
   writer.begin(sample_header(), {});
-  writer.step({1, nan, 0, std::numeric_limits<double>::infinity(), 0, 0, {}});
+  writer.step({1, nan, 0, std::numeric_limits<double>::infinity(), 0, 0, 1, {}});
   writer.eval({1, nan, {nan, 0}, false, {}, 0});  // and an evaluation without predictions
   writer.finish(State::failed, "");
   const record::Run run = read_run(folder / "run.h5", Detail::predictions);

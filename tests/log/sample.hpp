@@ -112,7 +112,7 @@ inline std::vector<record::InitRecord> sample_init() {
 
 inline record::StepRecord sample_step(std::int64_t step) {
   const auto x = static_cast<double>(step);
-  return {step, std::log(x), 1e-3 / x, std::sqrt(x), 7 * step, 0.01 * x, {step, 2 * step, 3 * step, -1}};
+  return {step, std::log(x), 1e-3 / x, std::sqrt(x), 7 * step, 0.01 * x, 1, {step, 2 * step, 3 * step, -1}};
 }
 
 inline record::EvalRecord sample_eval(std::int64_t step) {
