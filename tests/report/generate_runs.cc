@@ -142,6 +142,7 @@ void write(const std::filesystem::path& file, const Arm& arm, std::int64_t repli
                  1 + 0.2 * draws.uniform(static_cast<std::uint64_t>(step)),
                  512,
                  0.01,
+                 1,
                  {}});
     if ((step & (step - 1)) == 0 || step == steps) writer.diagnose(diagnosis(step, steps, seed));
     if (step % every != 0) continue;
