@@ -168,7 +168,10 @@ TEST_F(SmallDisk, WhenItGetsFullUnderARunTheFlushedRowsStandAndItGoesOn) {
   const std::string before = slurp(run_files(results())[0]);
   EXPECT_NE(go(results(), kLong).code, 0);
   EXPECT_EQ(slurp(run_files(results())[0]), before);
-  EXPECT_EQ(initlab({"recover", results().string()}).code, 1);
+  // Mending needs space; where the run could still end its file, there is nothing to mend.
+  const Said mending = initlab({"recover", results().string()});
+  const bool ended = mending.out.find("needs no recovery") != std::string::npos;
+  EXPECT_EQ(mending.code, ended ? 0 : 1) << mending.out << mending.err;
   EXPECT_EQ(slurp(run_files(results())[0]), before);
   make_space();
   ASSERT_EQ(go(results(), kLong).code, 0);
