@@ -25,8 +25,8 @@ struct Design {
 // Tests that Holm adjusts for together, over all grid points.
 struct Family {
   std::size_t size = 0;
-  std::optional<std::size_t> pairs_needed =
-      {};  // the fewest that can give one of them p < 0.05; nothing for none, or never
+  // The fewest that can give one of them p < 0.05; nothing for no tests, or where no number of pairs can.
+  std::optional<std::size_t> pairs_needed = {};
 };
 
 struct Designs {
