@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <new>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -81,6 +82,15 @@ void check_in_child(const std::string& file, const std::map<std::string, sdk::Op
   }
 }
 
+int told_of_no_memory = -1;  // the pipe; a new-handler takes no argument
+
+// Called where nothing can be allocated any more, so it says its line without an allocation.
+[[noreturn]] void no_memory() {
+  constexpr std::string_view kLine = "[\"no memory\"]\n";
+  const bool said = ::write(told_of_no_memory, kLine.data(), kLine.size()) == static_cast<ssize_t>(kLine.size());
+  ::_exit(said ? 0 : 1);
+}
+
 [[noreturn]] void be_child(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options,
                            const CheckLimits& limits, int pipe) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -90,6 +100,8 @@ void check_in_child(const std::string& file, const std::map<std::string, sdk::Op
   const auto most = static_cast<rlim_t>((mebibytes_of(::getpid()) + 2 * limits.mebibytes) * (1 << 20));
   const rlimit memory{most, most};
   ::setrlimit(RLIMIT_DATA, &memory);
+  told_of_no_memory = pipe;
+  std::set_new_handler(no_memory);
   if (const int null = ::open("/dev/null", O_WRONLY); null >= 0) ::dup2(null, STDOUT_FILENO);  // results are ours
   const Teller teller(pipe);
   try {
@@ -125,7 +137,7 @@ Heard listen(int pipe, pid_t process, const CheckLimits& limits, std::string& he
 }
 
 // What the whole lines say. Returns where the child was last, or nothing where it came to its end.
-std::string take_lines(const std::string& heard, PluginVerdict& verdict) {
+std::string take_lines(const std::string& heard, PluginVerdict& verdict, bool& no_memory_left) {
   std::string at = "its start";
   const std::vector<std::string_view> lines = base::split(heard, '\n');
   for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
@@ -134,6 +146,7 @@ std::string take_lines(const std::string& heard, PluginVerdict& verdict) {
     if (kind == "at") at = line.at(1);
     if (kind == "finding") verdict.findings.push_back({line.at(1), line.at(2), line.at(3)});
     if (kind == "checked") ++verdict.strategies;
+    if (kind == "no memory") no_memory_left = true;
     if (kind == "end") return "";
   }
   return at;
@@ -174,9 +187,10 @@ PluginVerdict check_plugin(const std::string& file, const std::map<std::string, 
   }
   PluginVerdict verdict;
   try {
-    const std::string at = take_lines(heard, verdict);
+    bool no_memory_left = false;
+    const std::string at = take_lines(heard, verdict, no_memory_left);
     const std::string where = at.empty() ? "at its end" : at;
-    if (outcome == Heard::too_much_memory)
+    if (outcome == Heard::too_much_memory || no_memory_left)
       verdict.fatal = where + ": took more than " + base::number_text(limits.mebibytes) + " MiB of memory";
     else if (ended == 0)
       verdict.fatal = where + ": did not return within " + base::number_text(limits.seconds) + " s";
