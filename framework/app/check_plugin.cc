@@ -36,7 +36,8 @@ double mebibytes_of(pid_t process) {
   return file ? data * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20) : 0;
 }
 
-// --- the child: says a JSON array a line: ["at", what], ["finding", subject, expected, got], ["checked", id], ["end"]
+// --- the child: says a JSON array a line: ["at", what], ["finding", subject, expected, got], ["checked", id],
+// ["no memory"], ["end"]
 
 class Teller {
  public:
@@ -56,8 +57,17 @@ class Teller {
   int pipe_;
 };
 
+int pipe_of_child = -1;  // the pipe; a new-handler takes no argument
+
+// Called where nothing may be allocated any more, so it says its line without an allocation.
+[[noreturn]] void tell_of_no_memory() {
+  constexpr std::string_view kLine = "[\"no memory\"]\n";
+  const bool said = ::write(pipe_of_child, kLine.data(), kLine.size()) == static_cast<ssize_t>(kLine.size());
+  ::_exit(said ? 0 : 1);
+}
+
 void check_in_child(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options,
-                    const Teller& teller) {
+                    const Teller& teller, double most_mebibytes) {
   teller.say({"at", "loading"});
   void* library = ::dlopen(fs::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -78,17 +88,9 @@ void check_in_child(const std::string& file, const std::map<std::string, sdk::Op
     for (const sdk::Finding& finding :
          sdk::check_strategy(*plugin->strategies[i], given == options.end() ? sdk::OptionTexts{} : given->second))
       teller.report(finding);
+    if (mebibytes_of(::getpid()) > most_mebibytes) tell_of_no_memory();  // what it keeps, the parent may not see
     teller.say({"checked", id});
   }
-}
-
-int told_of_no_memory = -1;  // the pipe; a new-handler takes no argument
-
-// Called where nothing can be allocated any more, so it says its line without an allocation.
-[[noreturn]] void no_memory() {
-  constexpr std::string_view kLine = "[\"no memory\"]\n";
-  const bool said = ::write(told_of_no_memory, kLine.data(), kLine.size()) == static_cast<ssize_t>(kLine.size());
-  ::_exit(said ? 0 : 1);
 }
 
 [[noreturn]] void be_child(const std::string& file, const std::map<std::string, sdk::OptionTexts>& options,
@@ -96,16 +98,18 @@ int told_of_no_memory = -1;  // the pipe; a new-handler takes no argument
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  // The parent looks at our memory and says so; this holds should it look too late.
+  // The parent looks at our memory and says so. Should it look too late, this holds, and the handler says so.
   const auto most = static_cast<rlim_t>((mebibytes_of(::getpid()) + 2 * limits.mebibytes) * (1 << 20));
   const rlimit memory{most, most};
   ::setrlimit(RLIMIT_DATA, &memory);
-  told_of_no_memory = pipe;
-  std::set_new_handler(no_memory);
+  pipe_of_child = pipe;
+  std::set_new_handler(tell_of_no_memory);
   if (const int null = ::open("/dev/null", O_WRONLY); null >= 0) ::dup2(null, STDOUT_FILENO);  // results are ours
   const Teller teller(pipe);
   try {
-    check_in_child(file, options, teller);
+    check_in_child(file, options, teller, mebibytes_of(::getpid()) + limits.mebibytes);
+  } catch (const std::bad_alloc&) {
+    tell_of_no_memory();
   } catch (const std::exception& error) {
     teller.report(sdk::Finding{"the suite", "no exception", error.what()});
   }
@@ -136,20 +140,29 @@ Heard listen(int pipe, pid_t process, const CheckLimits& limits, std::string& he
   return Heard::too_late;
 }
 
-// What the whole lines say. Returns where the child was last, or nothing where it came to its end.
-std::string take_lines(const std::string& heard, PluginVerdict& verdict, bool& no_memory_left) {
-  std::string at = "its start";
+// How far the child came.
+struct Progress {
+  std::string at = "its start";  // empty where it came to its end
+  bool no_memory = false;        // an allocation failed there
+};
+
+// What the whole lines say; findings and strategies go into the verdict.
+Progress take_lines(const std::string& heard, PluginVerdict& verdict) {
+  Progress progress;
   const std::vector<std::string_view> lines = base::split(heard, '\n');
   for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
     const base::Json line = base::parse_json(lines[i], "what the child says");
     const std::string kind = line.at(0);
-    if (kind == "at") at = line.at(1);
+    if (kind == "at") progress.at = line.at(1);
     if (kind == "finding") verdict.findings.push_back({line.at(1), line.at(2), line.at(3)});
     if (kind == "checked") ++verdict.strategies;
-    if (kind == "no memory") no_memory_left = true;
-    if (kind == "end") return "";
+    if (kind == "no memory") progress.no_memory = true;
+    if (kind == "end") {
+      progress.at.clear();
+      break;
+    }
   }
-  return at;
+  return progress;
 }
 
 std::string how_it_ended(int status) {
@@ -187,10 +200,9 @@ PluginVerdict check_plugin(const std::string& file, const std::map<std::string, 
   }
   PluginVerdict verdict;
   try {
-    bool no_memory_left = false;
-    const std::string at = take_lines(heard, verdict, no_memory_left);
+    const auto [at, no_memory] = take_lines(heard, verdict);
     const std::string where = at.empty() ? "at its end" : at;
-    if (outcome == Heard::too_much_memory || no_memory_left)
+    if (outcome == Heard::too_much_memory || no_memory)
       verdict.fatal = where + ": took more than " + base::number_text(limits.mebibytes) + " MiB of memory";
     else if (ended == 0)
       verdict.fatal = where + ": did not return within " + base::number_text(limits.seconds) + " s";

@@ -28,10 +28,10 @@ static int fill(const void* self, const il_param* param, const il_host* host, fl
 #elif defined(TAKES_ALL_MEMORY)
   for (;;) memset(malloc(1 << 20), 1, 1 << 20);
 #elif defined(RESERVES_ALL_MEMORY)
-  while (malloc(1 << 24) != NULL) {
-    volatile int wait; /* not faster than anyone can look */
-    for (wait = 0; wait < 1000000; wait = wait + 1) {
-    }
+  for (size_t size = 1 << 24; size >= 16; size /= 2) {
+    void* volatile kept; /* or the compiler may leave the call out */
+    do kept = malloc(size);
+    while (kept != NULL);
   }
 #elif defined(WRITES_BEYOND)
   dst[n] = 1;
