@@ -57,7 +57,7 @@ class Teller {
   int pipe_;
 };
 
-int pipe_of_child = -1;  // the pipe; a new-handler takes no argument
+int pipe_of_child = -1;  // a new-handler takes no argument
 
 // Called where nothing may be allocated any more, so it says its line without an allocation.
 [[noreturn]] void tell_of_no_memory() {
@@ -121,6 +121,19 @@ void check_in_child(const std::string& file, const std::map<std::string, sdk::Op
 
 enum class Heard { all, too_late, too_much_memory };
 
+// Everything that stands in the pipe, or comes to an empty one within `wait` ms. Returns whether more may come.
+bool hear(int pipe, int wait, std::string& heard) {
+  pollfd waiting{pipe, POLLIN, 0};
+  for (; heard.size() < kMostBytes && ::poll(&waiting, 1, wait) > 0; wait = 0) {
+    char buffer[4096];
+    const ssize_t n = ::read(pipe, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    heard.append(buffer, static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
 // Everything that comes until the pipe closes or a limit is reached.
 Heard listen(int pipe, pid_t process, const CheckLimits& limits, std::string& heard) {
   constexpr int kLook = 20;  // ms between looks at its memory: it cannot write more than 1 GiB or so in between
@@ -128,14 +141,10 @@ Heard listen(int pipe, pid_t process, const CheckLimits& limits, std::string& he
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(limits.seconds));
   const double at_start = mebibytes_of(::getpid());  // as the child's, which is a fork
   while (heard.size() < kMostBytes && Clock::now() < deadline) {
-    if (mebibytes_of(process) > at_start + limits.mebibytes) return Heard::too_much_memory;
-    pollfd waiting{pipe, POLLIN, 0};
-    if (::poll(&waiting, 1, kLook) <= 0) continue;
-    char buffer[4096];
-    const ssize_t n = ::read(pipe, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Heard::all;
-    heard.append(buffer, static_cast<std::size_t>(n));
+    const bool too_much = mebibytes_of(process) > at_start + limits.mebibytes;
+    const bool open = hear(pipe, too_much ? 0 : kLook, heard);  // after the look: where it took the memory, it has said
+    if (too_much) return Heard::too_much_memory;
+    if (!open) return Heard::all;
   }
   return Heard::too_late;
 }
