@@ -149,12 +149,19 @@ std::string heat_number(double value) {
   return text;
 }
 
+// A name that may be broken after each underscore, and not within a word.
+std::string breakable(std::string_view name) {
+  std::string out;
+  for (const char c : escaped(name)) out += c == '_' ? "_<wbr>" : std::string(1, c);
+  return out;
+}
+
 std::string markup_of(const HeatMap& map) {
   const Range range = range_of(map);
   const bool logarithmic = is_logarithmic(map);
   std::string table = "<table class=\"heat\"><thead><tr><th class=\"corner\">" + escaped(map.y_label) + " \\ " +
                       escaped(map.x_label) + "</th>";
-  for (const std::string& column : map.columns) table += "<th scope=\"col\">" + escaped(column) + "</th>";
+  for (const std::string& column : map.columns) table += "<th scope=\"col\">" + breakable(column) + "</th>";
   table += "</tr></thead><tbody>\n";
   for (std::size_t r = 0; r < map.rows.size(); ++r) {
     table += "<tr><th scope=\"row\">" + escaped(map.rows[r]) + "</th>";

@@ -135,6 +135,17 @@ TEST(Markup, TicksAreRoundAndWithin) {
   EXPECT_TRUE(ticks({std::nan(""), 1}, 4).empty());
 }
 
+TEST(Markup, NamesOverAHeatMapBreakAfterUnderscoresOnly) {
+  HeatMap map;
+  map.columns = {"truncated_normal", "a<b"};
+  map.rows = {"layer_0"};
+  map.values = {{1, 2}};
+  const std::string html = markup(Figure(map));
+  EXPECT_NE(html.find(">truncated_<wbr>normal</th>"), std::string::npos) << html;
+  EXPECT_NE(html.find(">a&lt;b</th>"), std::string::npos) << html;
+  EXPECT_NE(html.find(">layer_0</th>"), std::string::npos) << html;
+}
+
 TEST(Markup, DrawsWhatHasNoNumbers) {
   DotPlot dots;
   dots.rows.push_back({"a", 9, {{std::nan(""), "r"}}, kNoNumber, kNoNumber, kNoNumber, {}});
