@@ -204,12 +204,14 @@ TEST_F(Reruns, WhenTheParentDiesTheWorkerEndsItsFile) {
   const auto files = run_files(folder_ / "results");
   ASSERT_EQ(files.size(), 1u);
   std::string state = "running";
+  Said said;
   for (int i = 0; i < 400 && state == "running"; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    const Said said = initlab({"show", files[0].string(), "--json"});
+    said = initlab({"show", files[0].string(), "--json"});
     if (said.code == 0) state = base::parse_json(said.out, "show")["state"];
   }
-  EXPECT_EQ(state, "interrupted");
+  EXPECT_EQ(state, "interrupted") << said.err << slurp(folder_ / "results/small/attempts.jsonl")
+                                  << initlab({"status", (folder_ / "results").string()}).out;
 }
 
 TEST_F(Reruns, WhatACheckpointHoldsInVainIsSaid) {

@@ -252,10 +252,12 @@ TEST_F(Trouble, SignalsStopASweepWithWholeFiles) {
     const pid_t pid = start(words(results, more));
     ASSERT_TRUE(wait_for([&] { return run_files(results).size() >= 2 && !states(results).empty(); }));
     ::kill(pid, signal);
-    EXPECT_EQ(finish(pid).code, 130);
+    const Said said = finish(pid);
+    EXPECT_EQ(said.code, 130) << said.err;
     const base::Json after = counts(results);
-    EXPECT_GE(after["interrupted"], 1);
-    EXPECT_EQ(after["running"].get<int>() + after["killed"].get<int>() + after["failed"].get<int>(), 0) << after;
+    EXPECT_GE(after["interrupted"], 1) << said.err;
+    EXPECT_EQ(after["running"].get<int>() + after["killed"].get<int>() + after["failed"].get<int>(), 0)
+        << after << slurp(results / "trouble/attempts.jsonl");
     EXPECT_TRUE(all_whole(results));
     ASSERT_EQ(go(results, more).code, 0);
     expect_same(folder_ / "whole", results);
